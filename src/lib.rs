@@ -1,0 +1,1 @@
+//! gRPC rolled by hand, directly on `h2`.
