@@ -1,0 +1,60 @@
+# Sourced by the other scripts: where things are kept, and how a new machine gets what it lacks.
+# Everything installed for the project alone goes under .cache/, which git ignores; only Debian's packages go to the system.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+CACHE=$ROOT/.cache
+mkdir -p "$CACHE"
+
+die() {
+    echo "${0##*/}: $*" >&2
+    exit 1
+}
+
+# need COMMAND PACKAGE: the command is there, or Debian's package brings it.
+need() {
+    command -v "$1" >/dev/null && return
+    command -v apt-get >/dev/null || die "'$1' is missing and there is no apt-get to install '$2' with"
+    if [ ! -e "$CACHE/apt-updated" ] || [ -n "$(find "$CACHE/apt-updated" -mmin +600)" ]; then
+        apt-get update -qq
+        touch "$CACHE/apt-updated"
+    fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null ||
+        die "apt-get could not install '$2', which brings '$1'"
+}
+
+# go_tool COMMAND PACKAGE VERSION: prints where the command is, after building it once.
+# The version is part of the folder's name, so that a new one in a script is built and not taken for the old.
+go_tool() {
+    command -v go >/dev/null || die "'go' is missing: it builds $1 from $2@$3"
+    local bin=$CACHE/go/$1-$3
+    [ -x "$bin/$1" ] || GOBIN=$bin go install "$2@$3" >&2 || die "go could not build $2@$3"
+    echo "$bin/$1"
+}
+
+# venv NAME REQUIREMENT…: prints the python of a virtual environment that has exactly these installed.
+venv() {
+    local dir=$CACHE/venv/$1
+    shift
+    if [ "$(cat "$dir/installed" 2>/dev/null)" != "$*" ]; then
+        need python3 python3
+        rm -rf "$dir"
+        python3 -m venv "$dir" >&2 || {
+            rm -rf "$dir"
+            command -v apt-get >/dev/null && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null
+            python3 -m venv "$dir" >&2 || die "python3 cannot make a virtual environment (Debian's package: python3-venv)"
+        }
+        "$dir/bin/python" -m pip install --quiet --disable-pip-version-check "$@" >&2 || die "pip could not install: $*"
+        echo "$*" >"$dir/installed"
+    fi
+    echo "$dir/bin/python"
+}
+
+# wait_line FILE PATTERN PID SECONDS: until a line of FILE matches, the process is gone, or time is up; prints the line.
+wait_line() {
+    local until=$((SECONDS + $4))
+    while ! grep -m1 -E "$2" "$1" 2>/dev/null; do
+        kill -0 "$3" 2>/dev/null || { grep -m1 -E "$2" "$1" 2>/dev/null && return; return 1; }
+        [ "$SECONDS" -lt "$until" ] || return 1
+        sleep 0.1
+    done
+}
