@@ -1,1 +1,3 @@
 //! gRPC rolled by hand, directly on `h2`.
+
+pub mod wire;

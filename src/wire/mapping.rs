@@ -1,0 +1,120 @@
+//! What a call's end means when nobody sent a `grpc-status`.
+//!
+//! Two things besides gRPC can end a call: something in between answers in plain HTTP, or the stream is reset. Each
+//! has its table in the spec. They are for reading an end *without* a status: where there is one, it counts.
+//!
+//! There is no table from a [`Code`] to an HTTP status: gRPC answers with 200. There is one to a reset reason
+//! ([`reset_from_code`]), for a sender whose trailers can no longer get through.
+//!
+//! Spec: [http-grpc-status-mapping](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md),
+//! [Errors](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors),
+//! [RFC 9113 §7](https://www.rfc-editor.org/rfc/rfc9113#section-7).
+
+use super::code::Code;
+
+/// HTTP/2's error codes, as RST_STREAM and GOAWAY carry them.
+pub mod reset {
+    /// Not an error: the stream, or the connection, is no longer needed.
+    pub const NO_ERROR: u32 = 0x0;
+    /// The peer broke HTTP/2.
+    pub const PROTOCOL_ERROR: u32 = 0x1;
+    /// The sender broke.
+    pub const INTERNAL_ERROR: u32 = 0x2;
+    /// The peer sent more than its window.
+    pub const FLOW_CONTROL_ERROR: u32 = 0x3;
+    /// The peer did not acknowledge SETTINGS in time.
+    pub const SETTINGS_TIMEOUT: u32 = 0x4;
+    /// A frame came for a stream that was half closed.
+    pub const STREAM_CLOSED: u32 = 0x5;
+    /// A frame had a size that it may not have.
+    pub const FRAME_SIZE_ERROR: u32 = 0x6;
+    /// The stream was not looked at: safe to try again.
+    pub const REFUSED_STREAM: u32 = 0x7;
+    /// The stream is no longer wanted.
+    pub const CANCEL: u32 = 0x8;
+    /// The header compression's state is lost.
+    pub const COMPRESSION_ERROR: u32 = 0x9;
+    /// The connection behind a CONNECT request broke.
+    pub const CONNECT_ERROR: u32 = 0xa;
+    /// The peer makes too much work.
+    pub const ENHANCE_YOUR_CALM: u32 = 0xb;
+    /// The connection's TLS is too weak.
+    pub const INADEQUATE_SECURITY: u32 = 0xc;
+    /// The resource is served over HTTP/1.1 only.
+    pub const HTTP_1_1_REQUIRED: u32 = 0xd;
+}
+
+/// What a response means that has this HTTP status and no `grpc-status`.
+///
+/// 200 is [`Code::Unknown`] too: a call that succeeded would have said so. 1xx is not for this table, the real
+/// response comes after it.
+///
+/// For 431 the sources differ: newer copies of the spec's table say INTERNAL, older ones, grpc-go and the Connect
+/// conformance suite UNKNOWN. We say UNKNOWN, what the suite checks; neither code is ever retried.
+pub const fn code_from_http(status: u16) -> Code {
+    //= HTTP-STATUS-MAP  the table of http-grpc-status-mapping
+    match status {
+        400 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        429 | 502 | 503 | 504 => Code::Unavailable,
+        431 => Code::Unknown,
+        _ => Code::Unknown,
+    }
+}
+
+/// What it means that the peer reset the stream for this reason, and no trailers had come.
+pub const fn code_from_reset(reason: u32) -> Code {
+    // exercise(05): begin
+    //= GRPC-RST-MAP  the whole table of RST_STREAM reasons
+    match reason {
+        // Not an error to HTTP/2; to gRPC it is one, for a call that ends well says so in its trailers.
+        reset::NO_ERROR => Code::Internal,
+        reset::PROTOCOL_ERROR => Code::Internal,
+        reset::INTERNAL_ERROR => Code::Internal,
+        reset::FLOW_CONTROL_ERROR => Code::Internal,
+        reset::SETTINGS_TIMEOUT => Code::Internal,
+        // The spec gives it no code, since no stream is left to have one. If one is, nobody knows why.
+        reset::STREAM_CLOSED => Code::Unknown,
+        reset::FRAME_SIZE_ERROR => Code::Internal,
+        // Nothing was done: the one reason after which any call may be sent again.
+        reset::REFUSED_STREAM => Code::Unavailable,
+        reset::CANCEL => Code::Cancelled,
+        reset::COMPRESSION_ERROR => Code::Internal,
+        reset::CONNECT_ERROR => Code::Internal,
+        reset::ENHANCE_YOUR_CALM => Code::ResourceExhausted,
+        reset::INADEQUATE_SECURITY => Code::PermissionDenied,
+        // Not in gRPC's table, and not in HTTP/2's.
+        reset::HTTP_1_1_REQUIRED => Code::Unknown,
+        _ => Code::Unknown,
+    }
+    // exercise(05): end
+}
+
+/// The reason to reset a stream with, when a call has ended in `code` and trailers cannot say so any more.
+///
+/// Much is lost on this way, so it is the last resort: the peer learns what [`code_from_reset`] makes of the reason.
+/// Never REFUSED_STREAM: it would promise that nothing was done, and the peer would send the call again.
+pub const fn reset_from_code(code: Code) -> u32 {
+    match code {
+        // Only ever sent after the trailers.
+        Code::Ok => reset::NO_ERROR,
+        //= GRPC-CANCEL  cancelling is RST_STREAM(CANCEL), and so is a passed deadline
+        Code::Cancelled | Code::DeadlineExceeded => reset::CANCEL,
+        Code::ResourceExhausted => reset::ENHANCE_YOUR_CALM,
+        Code::Unknown | Code::Internal | Code::Unimplemented | Code::DataLoss => {
+            reset::INTERNAL_ERROR
+        }
+        // What the application decided has no word in HTTP/2. That the answer is incomplete, has.
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unavailable
+        | Code::Unauthenticated => reset::CANCEL,
+    }
+}
