@@ -4,13 +4,14 @@
 //! Status → "grpc-status" 1*DIGIT      decimal, no leading zeros: "0" … "16"
 //! ```
 //!
-//! Who may say what is half of the meaning. The library itself never makes up [`InvalidArgument`](Code::InvalidArgument),
-//! [`NotFound`](Code::NotFound), [`AlreadyExists`](Code::AlreadyExists),
-//! [`FailedPrecondition`](Code::FailedPrecondition), [`Aborted`](Code::Aborted), [`OutOfRange`](Code::OutOfRange) or
-//! [`DataLoss`](Code::DataLoss): a caller that sees one of them knows that the application said so.
+//! Who may say what is half of the meaning. The library itself never makes up
+//! [`InvalidArgument`](Code::InvalidArgument), [`NotFound`](Code::NotFound),
+//! [`AlreadyExists`](Code::AlreadyExists), [`FailedPrecondition`](Code::FailedPrecondition),
+//! [`Aborted`](Code::Aborted), [`OutOfRange`](Code::OutOfRange) or [`DataLoss`](Code::DataLoss): a
+//! caller that sees one of them knows that the application said so.
 //!
-//! A code that is not in the table is [`Unknown`](Code::Unknown). What the peer really wrote is not kept here; whoever
-//! reads the trailers keeps it, for people.
+//! A code that is not in the table is [`Unknown`](Code::Unknown). What the peer really wrote is not
+//! kept here; whoever reads the trailers keeps it, for people.
 //!
 //! Spec: [Responses](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses),
 //! [statuscodes](https://github.com/grpc/grpc/blob/master/doc/statuscodes.md).
@@ -25,9 +26,11 @@ pub enum Code {
     Ok = 0,
     /// It was cancelled, typically by the caller.
     Cancelled = 1,
-    /// Something failed and nobody said what: a code from another world, a handler that died, a missing status.
+    /// Something failed and nobody said what: a code from another world, a handler that died, a
+    /// missing status.
     Unknown = 2,
-    /// The request is wrong whatever state the system is in; do not send it again. Application only.
+    /// The request is wrong whatever state the system is in; do not send it again. Application
+    /// only.
     InvalidArgument = 3,
     /// Time ran out. The work may have been done nevertheless.
     DeadlineExceeded = 4,
@@ -39,9 +42,11 @@ pub enum Code {
     PermissionDenied = 7,
     /// A quota, a size limit or memory is used up.
     ResourceExhausted = 8,
-    /// The system is not in the state that the call needs; mend that before trying again. Application only.
+    /// The system is not in the state that the call needs; mend that before trying again.
+    /// Application only.
     FailedPrecondition = 9,
-    /// Lost against a concurrent change; try again from a higher level, from the read on. Application only.
+    /// Lost against a concurrent change; try again from a higher level, from the read on.
+    /// Application only.
     Aborted = 10,
     /// Past the end of a valid range, which may grow. Application only.
     OutOfRange = 11,
@@ -92,7 +97,8 @@ impl Code {
     /// The code in a `grpc-status` value.
     ///
     /// A value that is no number, has a sign, a leading zero or a space, or is above 16, gives
-    /// [`Unknown`](Code::Unknown), like the number 2 itself: keep the value beside it if a person may want to see it.
+    /// [`Unknown`](Code::Unknown), like the number 2 itself: keep the value beside it if a person
+    /// may want to see it.
     pub fn from_bytes(value: &[u8]) -> Code {
         //= GRPC-STATUS-DECIMAL  decimal, no leading zeros
         match *value {
@@ -189,5 +195,66 @@ impl From<i32> for Code {
 impl From<Code> for i32 {
     fn from(code: Code) -> Self {
         code as i32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    //= GRPC-STATUS-DECIMAL  type=test
+    #[test]
+    fn every_code_comes_back() {
+        for (number, code) in (0..).zip(Code::ALL) {
+            assert_eq!(i32::from(code), number);
+            assert_eq!(Code::from(number), code);
+            assert_eq!(code.wire(), number.to_string());
+            assert_eq!(Code::from_bytes(code.wire().as_bytes()), code);
+            assert_eq!(
+                code.name().replace('_', "").to_lowercase(),
+                format!("{code:?}").to_lowercase()
+            );
+        }
+    }
+
+    //= CODE-UNKNOWN-NUMBER  type=test
+    #[test]
+    fn b55_what_is_no_code_is_unknown() {
+        let rows = [
+            ("", "nothing"),
+            ("17", "one more than there are"),
+            ("20", "two digits, the first not 1"),
+            ("99999999999999999999", "more than any integer"),
+            ("00", "a leading zero"),
+            ("05", "a leading zero"),
+            ("+5", "a sign"),
+            ("-1", "a sign"),
+            (" 5", "a space before"),
+            ("5 ", "a space behind"),
+            ("5,5", "two headers in one"),
+            ("0x5", "another base"),
+            ("NOT_FOUND", "a name"),
+            ("٥", "a digit, but not ASCII's"),
+        ];
+        for (value, why) in rows {
+            assert_eq!(
+                Code::from_bytes(value.as_bytes()),
+                Code::Unknown,
+                "{value:?}: {why}"
+            );
+        }
+        for number in [-1, 17, i32::MIN, i32::MAX] {
+            assert_eq!(Code::from_i32(number), Code::Unknown, "{number}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn only_a_codes_own_digits_give_it(value in "[0-9 +]{0,3}") {
+            let code = Code::from_bytes(value.as_bytes());
+            prop_assert!(code == Code::Unknown || code.wire() == value);
+        }
     }
 }

@@ -6,11 +6,12 @@
 //! Message-Accept-Encoding → "grpc-accept-encoding" Content-Coding *("," Content-Coding)
 //! ```
 //!
-//! Each side says what it can read; neither must use it. A server need not answer in the coding of the request, and
-//! what it chooses, [`choose`] says: something that both sides have, or `identity`.
+//! Each side says what it can read; the other may use it, or send plain. An answer need not come in
+//! the coding of the request: [`choose`] takes the best that both sides have, and `identity` if
+//! they share nothing.
 //!
-//! Names only: no byte is compressed here, and a name is known here whether or not the codec was compiled in. What the
-//! build and the user allow is a [`ContentCodings`] that they hand in.
+//! Names only: no byte is compressed here, and a name is known here whether or not the codec was
+//! compiled in. What the build and the user allow is a [`ContentCodings`] that they hand in.
 //!
 //! Spec: [Requests](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests),
 //! [compression](https://github.com/grpc/grpc/blob/master/doc/compression.md).
@@ -50,7 +51,8 @@ impl ContentCoding {
         }
     }
 
-    /// Reads a `grpc-encoding` value, without regard to case; `None` for a coding we have no name for.
+    /// Reads a `grpc-encoding` value, without regard to case; `None` for a coding we have no name
+    /// for.
     pub fn parse(value: &[u8]) -> Option<ContentCoding> {
         let value = value.trim_ascii();
         ContentCoding::BY_PREFERENCE
@@ -94,7 +96,8 @@ impl ContentCodings {
         self.bits == ContentCodings::NONE.bits
     }
 
-    /// Reads a `grpc-accept-encoding` value. Names that we do not know are skipped: they cannot be chosen.
+    /// Reads a `grpc-accept-encoding` value. Names that we do not know are skipped: they cannot be
+    /// chosen.
     pub fn parse(list: &[u8]) -> Self {
         list.split(|&byte| byte == b',')
             .filter_map(ContentCoding::parse)
@@ -156,7 +159,8 @@ impl fmt::Display for ContentCodings {
     }
 }
 
-/// What to send messages in: the best that we may write and the peer can read, `identity` if nothing else.
+/// What to send messages in: the best that we may write and the peer can read, `identity` if
+/// nothing else.
 pub const fn choose(ours: ContentCodings, theirs: ContentCodings) -> ContentCoding {
     //= COMP-ASYMMETRIC  the peer's list decides, not the coding that it used itself
     let common = ContentCodings {
@@ -170,4 +174,103 @@ pub const fn choose(ours: ContentCodings, theirs: ContentCodings) -> ContentCodi
         at += 1;
     }
     ContentCoding::Identity
+}
+
+#[cfg(test)]
+mod tests {
+    use ContentCoding::{Deflate, Gzip, Identity, Zstd};
+
+    use super::*;
+
+    fn set(codings: &[ContentCoding]) -> ContentCodings {
+        codings.iter().copied().collect()
+    }
+
+    /// All eight sets.
+    fn sets() -> impl Iterator<Item = ContentCodings> {
+        (0..8u8).map(|n| {
+            let chosen = |(i, _): &(usize, ContentCoding)| n >> i & 1 == 1;
+            [Gzip, Deflate, Zstd]
+                .into_iter()
+                .enumerate()
+                .filter(chosen)
+                .map(|(_, coding)| coding)
+                .collect()
+        })
+    }
+
+    #[test]
+    fn reads_one_name() {
+        let rows = [
+            ("", None, "nothing"),
+            ("identity", Some(Identity), "no coding has a name too"),
+            ("gzip", Some(Gzip), "as written"),
+            ("GZip", Some(Gzip), "codings have no case"),
+            (" zstd ", Some(Zstd), "space around it"),
+            ("deflate", Some(Deflate), "as written"),
+            ("snappy", None, "in the grammar, but not ours"),
+            ("gzip,zstd", None, "a list is no name"),
+            ("x-gzip", None, "an alias that gRPC does not have"),
+        ];
+        for (value, expected, why) in rows {
+            assert_eq!(
+                ContentCoding::parse(value.as_bytes()),
+                expected,
+                "{value:?}: {why}"
+            );
+        }
+    }
+
+    #[test]
+    fn reads_a_list() {
+        #[rustfmt::skip]
+        let rows: [(&str, &[ContentCoding], &str); 7] = [
+            ("", &[], "identity needs no mention"),
+            ("identity", &[], "nor does mentioning it add anything"),
+            ("gzip", &[Gzip], "one"),
+            ("identity, deflate, gzip", &[Deflate, Gzip], "what gRPC core sends"),
+            ("snappy,br,zstd", &[Zstd], "unknown names are skipped"),
+            ("gzip,,gzip,", &[Gzip], "empty and repeated ones"),
+            ("gzip;q=0.5", &[], "weights are HTTP's, not gRPC's"),
+        ];
+        for (value, expected, why) in rows {
+            assert_eq!(
+                ContentCodings::parse(value.as_bytes()),
+                set(expected),
+                "{value:?}: {why}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_set_comes_back_from_the_wire() {
+        for codings in sets() {
+            let names: Vec<_> = codings.iter().map(ContentCoding::name).collect();
+            assert_eq!(codings.wire(), names.join(","));
+            assert_eq!(ContentCodings::parse(codings.wire().as_bytes()), codings);
+        }
+    }
+
+    //= COMP-ASYMMETRIC  type=test
+    #[test]
+    fn b19_chooses_only_what_both_have() {
+        #[rustfmt::skip]
+        let rows: [(&[_], &[_], _, &str); 6] = [
+            (&[], &[], Identity, "nobody has anything"),
+            (&[], &[Gzip, Zstd], Identity, "we may not"),
+            (&[Gzip, Zstd], &[], Identity, "the peer cannot"),
+            (&[Gzip], &[Zstd], Identity, "nothing in common"),
+            (&[Gzip, Zstd], &[Deflate, Gzip], Gzip, "the one in common"),
+            (&[Deflate, Gzip, Zstd], &[Gzip, Zstd], Zstd, "the better of two"),
+        ];
+        for (ours, theirs, expected, why) in rows {
+            assert_eq!(choose(set(ours), set(theirs)), expected, "{why}");
+        }
+        for ours in sets() {
+            for theirs in sets() {
+                let chosen = choose(ours, theirs);
+                assert!(ours.contains(chosen) && theirs.contains(chosen));
+            }
+        }
+    }
 }

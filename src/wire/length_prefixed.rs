@@ -8,25 +8,25 @@
 //!   0a 02 42 6f  Message
 //! ```
 //!
-//! An HTTP/2 DATA frame is a piece of a byte stream and knows nothing of messages: one frame may hold three of them,
-//! one message may lie in three frames, and the cut may fall inside the five bytes. So a [`Decoder`] is pushed
-//! *chunks* and pulled *messages*:
+//! An HTTP/2 DATA frame is a piece of a byte stream and knows nothing of messages: one frame may
+//! hold three of them, one message may lie in three frames, and the cut may fall inside the five
+//! bytes. So a [`Decoder`] is pushed *chunks* and pulled *messages*:
 //!
 //! ```text
 //! chunks     | 00 00 00 | 00 02 08 01 00 00 00 00 00 | 00 00 …
 //! messages     └ prefix ──────┘ └ 1 ┘ └ 2: empty ──┘   └ prefix, cut again
 //! ```
 //!
-//! Two things decide what it costs. A message that lies whole in one chunk is split off that chunk: no byte of it is
-//! copied. A message in pieces is copied once, into a buffer that grows with what has *come*, never with what was
-//! *announced*: five bytes that promise 4 MiB buy no memory.
+//! Two things decide what it costs. A message that lies whole in one chunk is split off that chunk:
+//! no byte of it is copied. A message in pieces is copied once, into a buffer that grows with what
+//! has *come*, never with what was *announced*: five bytes that promise 4 MiB buy no memory.
 //!
-//! This file does not know how a message is compressed, what is in it, which status an error deserves, or when
-//! flow-control credit goes back to the peer. It does tell how much a half-read message still lacks
-//! ([`Decoder::missing`]), because whoever returns that credit must know.
+//! This file does not know how a message is compressed, what is in it, which status an error
+//! deserves, or when flow-control credit goes back to the peer. It does tell how much a half-read
+//! message still lacks ([`Decoder::missing`]), because whoever returns that credit must know.
 //!
-//! Spec: [Requests](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests),
-//! [Data Frames](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#data-frames).
+//! Spec: [Requests](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests), [Data
+//! Frames](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#data-frames).
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -41,7 +41,8 @@ const FIRST_STEP: usize = 4 * 1024;
 
 /// The five bytes that announce a message of `len` bytes, itself not included.
 ///
-/// `compressed` says that the message, not the prefix, went through the coding named in `grpc-encoding`.
+/// `compressed` says that the message, not the prefix, went through the coding named in
+/// `grpc-encoding`.
 pub const fn prefix(compressed: bool, len: u32) -> [u8; PREFIX_LEN] {
     //= GRPC-LPM-PREFIX  one flag byte, then the length in four bytes, big-endian
     let [a, b, c, d] = len.to_be_bytes();
@@ -51,22 +52,24 @@ pub const fn prefix(compressed: bool, len: u32) -> [u8; PREFIX_LEN] {
 /// One message as it travelled: still compressed, if the flag says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
-    /// The Compressed-Flag. Whether it was *allowed* to be set is for the reader of `grpc-encoding` to say.
+    /// The Compressed-Flag. Whether it was *allowed* to be set is for the reader of `grpc-encoding`
+    /// to say.
     pub compressed: bool,
-    /// The message's bytes, without the prefix. May share memory with the chunk that they came in.
+    /// The message's bytes, without the prefix. They may be a part of the chunk that they came in:
+    /// a few bytes kept for long keep that whole chunk; copy them out.
     pub bytes: Bytes,
 }
 
 /// Turns a byte stream, cut anywhere, into messages.
 ///
-/// Push a chunk, pull until `None`, push the next; when the stream has ended, ask [`finish`](Self::finish) whether it
-/// ended between two messages.
+/// Push a chunk, pull until `None`, push the next; when the stream has ended, ask
+/// [`finish`](Self::finish) whether it ended between two messages.
 ///
 /// ```
 /// use temaki::wire::length_prefixed::Decoder;
 ///
 /// let mut decoder = Decoder::new(1024);
-/// decoder.push((&[0, 0, 0, 0, 2, 0x08]).to_vec().into()); // a prefix and the first of two bytes
+/// decoder.push(vec![0, 0, 0, 0, 2, 0x08].into()); // a prefix and the first of two bytes
 /// assert_eq!(decoder.next(), Ok(None));
 /// assert_eq!(decoder.missing(), 1);
 ///
@@ -76,7 +79,8 @@ pub struct Payload {
 /// assert_eq!(decoder.finish(), Ok(()));
 /// ```
 ///
-/// An error is final: pulling again gives the same error, since nothing after it has a known boundary.
+/// An error is final: pulling again gives the same error, since nothing after it has a known
+/// boundary.
 #[derive(Debug)]
 pub struct Decoder {
     /// The longest message taken, in bytes on the wire.
@@ -109,7 +113,8 @@ struct Announced {
 impl Decoder {
     /// A decoder at the start of a stream, for messages of at most `max_len` bytes as they travel.
     ///
-    /// Allocates nothing. What a message may grow to when it is decompressed is another limit, kept elsewhere.
+    /// Allocates nothing. What a message may grow to when it is decompressed is another limit, kept
+    /// elsewhere.
     pub fn new(max_len: usize) -> Self {
         Decoder {
             max_len,
@@ -137,7 +142,8 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// [`LengthError::Flag`] and [`LengthError::TooLong`], both as soon as the fifth byte of the prefix is there.
+    /// [`LengthError::Flag`] and [`LengthError::TooLong`], both as soon as the fifth byte of the
+    /// prefix is there.
     #[allow(
         clippy::should_implement_trait,
         reason = "not an iterator: after `None` more may come, and an error is not an item"
@@ -145,33 +151,33 @@ impl Decoder {
     #[inline]
     pub fn next(&mut self) -> Result<Option<Payload>, LengthError> {
         // exercise(01): begin
-        loop {
-            let Some(message) = self.announced else {
-                match self.read_prefix()? {
-                    Some(message) => self.announced = Some(message),
-                    None => return Ok(None),
-                }
-                continue;
-            };
-            //= GRPC-DATA-BOUNDARY  a message ends where its length says, not where a chunk does
-            let bytes = if self.gathered.is_empty() && self.chunk.len() >= message.len {
-                self.chunk.split_to(message.len)
-            } else {
-                match self.gather(message.len) {
-                    Some(bytes) => bytes,
-                    None => return Ok(None),
-                }
-            };
-            self.announced = None;
-            return Ok(Some(Payload {
-                compressed: message.compressed,
-                bytes,
-            }));
-        }
+        let message = match self.announced {
+            Some(message) => message,
+            None => match self.read_prefix()? {
+                Some(message) => *self.announced.insert(message),
+                None => return Ok(None),
+            },
+        };
+        //= GRPC-DATA-BOUNDARY  a message ends where its length says, not where a chunk does
+        self.turn_page();
+        let bytes = if self.gathered.is_empty() && self.chunk.len() >= message.len {
+            self.chunk.split_to(message.len)
+        } else {
+            match self.gather(message.len) {
+                Some(bytes) => bytes,
+                None => return Ok(None),
+            }
+        };
+        self.announced = None;
+        Ok(Some(Payload {
+            compressed: message.compressed,
+            bytes,
+        }))
         // exercise(01): end
     }
 
-    /// To be asked at the end of the stream, after [`next`](Self::next) has answered `None`: was that all?
+    /// To be asked at the end of the stream, after [`next`](Self::next) has answered `None`: was
+    /// that all?
     ///
     /// # Errors
     ///
@@ -187,10 +193,12 @@ impl Decoder {
         Err(LengthError::Truncated { have, expected })
     }
 
-    /// How many bytes the message that is being gathered still lacks; 0 when no message is announced.
+    /// How many bytes the message that is being gathered still lacks; 0 when no message is
+    /// announced.
     ///
-    /// Its length has been checked by then, so this is never more than the limit. A receiver that has seen `None`
-    /// needs this many more bytes before it can answer otherwise, whatever the flow-control window says.
+    /// Its length has been checked by then, so this is never more than the limit. A receiver that
+    /// has seen `None` needs this many more bytes before it can answer otherwise, whatever the
+    /// flow-control window says.
     pub fn missing(&self) -> usize {
         let Some(message) = self.announced else {
             return 0;
@@ -202,15 +210,16 @@ impl Decoder {
 
     /// Gives a decoded payload's memory back, for the next message that comes in pieces.
     ///
-    /// It is used if nobody else holds it (a message type with `bytes` fields may) and this stream's messages do come
-    /// in pieces; otherwise this is a plain drop.
+    /// It is used if nobody else holds it (a message type with `bytes` fields may) and this
+    /// stream's messages do come in pieces; otherwise this is a plain drop. The decoder holds one
+    /// such buffer at most, no larger than its limit.
     pub fn recycle(&mut self, spent: Bytes) {
         if !self.gathers {
             return;
         }
-        if let Ok(unique) = spent.try_into_mut() {
-            let mut buffer = Vec::from(unique);
-            buffer.clear();
+        if let Ok(mut unique) = spent.try_into_mut() {
+            unique.clear(); // first, so that turning it into a `Vec` moves no bytes
+            let buffer = Vec::from(unique);
             if buffer.capacity() > self.spare.capacity() && buffer.capacity() <= self.max_len {
                 self.spare = buffer;
             }
@@ -276,11 +285,13 @@ impl Decoder {
         Some(Bytes::from(std::mem::take(&mut self.gathered)))
     }
 
-    /// Room for `n` more bytes of a message of `len`: double what will then have come, but not beyond its end, so
-    /// that a message whose bytes do arrive costs few moves and one whose bytes do not costs nothing.
+    /// Room for `n` more bytes of a message of `len`: double what will then have come, but not
+    /// beyond its end, so that a message whose bytes do arrive costs few moves and one whose bytes
+    /// do not costs nothing.
     fn make_room(&mut self, n: usize, len: usize) {
         self.gathers = true;
-        if self.gathered.capacity() == 0 {
+        // Not for a message much smaller: whoever keeps that one would keep all of the buffer.
+        if self.gathered.capacity() == 0 && self.spare.capacity() / 4 <= len {
             self.gathered = std::mem::take(&mut self.spare);
         }
         let needed = self.gathered.len() + n;
@@ -295,7 +306,10 @@ impl Decoder {
         while self.chunk.is_empty() {
             match self.later.pop_front() {
                 Some(chunk) => self.chunk = chunk,
-                None => return false,
+                None => {
+                    self.chunk = Bytes::new(); // a piece of no bytes would still hold its buffer
+                    return false;
+                }
             }
         }
         true
@@ -350,3 +364,319 @@ impl fmt::Display for LengthError {
 }
 
 impl std::error::Error for LengthError {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MAX: usize = 4 * 1024 * 1024;
+
+    fn framed(compressed: bool, message: &[u8]) -> Vec<u8> {
+        let mut bytes = prefix(compressed, message.len() as u32).to_vec();
+        bytes.extend_from_slice(message);
+        bytes
+    }
+
+    fn plain(bytes: &[u8]) -> Result<Option<Payload>, LengthError> {
+        Ok(Some(Payload {
+            compressed: false,
+            bytes: Bytes::copy_from_slice(bytes),
+        }))
+    }
+
+    //= GRPC-LPM-PREFIX  type=test
+    #[test]
+    fn prefix_is_flag_and_big_endian_length() {
+        #[rustfmt::skip]
+        let rows = [
+            (false, 0, [0, 0, 0, 0, 0], "an empty message still has a prefix"),
+            (true, 1, [1, 0, 0, 0, 1], "the flag stands first"),
+            (false, 0x0102_0304, [0, 1, 2, 3, 4], "the most significant byte comes first"),
+            (true, u32::MAX, [1, 255, 255, 255, 255], "all four bytes are used"),
+        ];
+        for (compressed, len, expected, why) in rows {
+            assert_eq!(prefix(compressed, len), expected, "{why}");
+        }
+    }
+
+    //= GRPC-LPM-PREFIX  type=test
+    //= GRPC-LPM-FLAG  type=test
+    #[test]
+    fn b14_b20_judges_a_prefix_as_soon_as_it_is_whole() {
+        let too_long = |announced| Err(LengthError::TooLong { announced, max: 4 });
+        #[rustfmt::skip]
+        let rows: [(&[u8], _, &str); 10] = [
+            (&[0, 0, 0, 0], Ok(None), "four of five bytes: nothing is known yet"),
+            (&[0, 0, 0, 0, 0], plain(b""), "no length is a length"),
+            (&[0, 0, 0, 0, 4], Ok(None), "the limit itself is allowed"),
+            (&[0, 0, 0, 0, 5], too_long(5), "one more is not, and no byte of it need come"),
+            (&[1, 0, 0, 0, 5], too_long(5), "compressed or not"),
+            (&[0, 255, 255, 255, 255], too_long(u32::MAX), "the most that can be announced"),
+            (&[2, 0, 0, 0, 0], Err(LengthError::Flag(2)), "the least flag that is none"),
+            (&[255, 0, 0, 0, 0], Err(LengthError::Flag(255)), "the greatest"),
+            (&[0x80, 0, 0, 0, 9], Err(LengthError::Flag(0x80)), "gRPC-Web's trailers are not gRPC; flag before length"),
+            (b"<html", Err(LengthError::Flag(b'<')), "somebody's error page"),
+        ];
+        for (bytes, expected, why) in rows {
+            for cut in 0..bytes.len() {
+                let mut decoder = Decoder::new(4);
+                decoder.push(Bytes::copy_from_slice(&bytes[..cut]));
+                assert_eq!(decoder.next(), Ok(None), "{why}, cut at {cut}");
+                decoder.push(Bytes::copy_from_slice(&bytes[cut..]));
+                assert_eq!(decoder.next(), expected, "{why}, cut at {cut}");
+                if expected.is_err() {
+                    decoder.push(Bytes::from_static(&[0; 5]));
+                    assert_eq!(decoder.next(), expected, "{why}: an error is final");
+                }
+            }
+        }
+    }
+
+    //= GRPC-DATA-BOUNDARY  type=test
+    #[test]
+    fn b25_a_cut_may_be_anywhere() {
+        let stream = [
+            framed(false, b"one"),
+            framed(true, b""),
+            framed(false, b"three"),
+        ]
+        .concat();
+        for first in 0..=stream.len() {
+            for second in first..=stream.len() {
+                let mut decoder = Decoder::new(MAX);
+                let mut messages = Vec::new();
+                for piece in [&stream[..first], &stream[first..second], &stream[second..]] {
+                    decoder.push(Bytes::copy_from_slice(piece));
+                    while let Some(payload) = decoder.next().unwrap() {
+                        messages.push((payload.compressed, payload.bytes));
+                    }
+                }
+                let expected = [(false, "one"), (true, ""), (false, "three")];
+                assert_eq!(
+                    messages,
+                    expected.map(|(c, m)| (c, Bytes::from(m))),
+                    "cut at {first} and {second}"
+                );
+                assert_eq!(decoder.finish(), Ok(()));
+            }
+        }
+    }
+
+    #[test]
+    fn b26_an_empty_message_is_a_message() {
+        let mut decoder = Decoder::new(0);
+        decoder.push(Bytes::from_static(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
+        assert_eq!(decoder.next(), plain(b""));
+        assert_eq!(decoder.next(), plain(b""));
+        assert_eq!(decoder.next(), Ok(None));
+        assert_eq!(decoder.finish(), Ok(()));
+    }
+
+    #[test]
+    fn b24_an_end_inside_a_message_is_no_end() {
+        #[rustfmt::skip]
+        let rows: [(&[u8], _, &str); 6] = [
+            (&[], Ok(()), "nothing came: that is for the caller to judge"),
+            (&[0], Err((1, 5)), "inside the prefix"),
+            (&[0, 0, 0, 0], Err((4, 5)), "one byte short of a prefix"),
+            (&[0, 0, 0, 0, 2], Err((0, 2)), "a prefix without its message"),
+            (&[0, 0, 0, 0, 2, 8], Err((1, 2)), "inside the message"),
+            (&[0, 0, 0, 0, 1, 8], Ok(()), "just after it"),
+        ];
+        for (bytes, expected, why) in rows {
+            let mut decoder = Decoder::new(MAX);
+            decoder.push(Bytes::copy_from_slice(bytes));
+            while decoder.next().unwrap().is_some() {}
+            let expected =
+                expected.map_err(|(have, expected)| LengthError::Truncated { have, expected });
+            assert_eq!(decoder.finish(), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn missing_counts_down_what_flow_control_must_let_through() {
+        let mut decoder = Decoder::new(MAX);
+        assert_eq!(decoder.missing(), 0, "nothing announced");
+        decoder.push(Bytes::from_static(&[0, 0, 0, 0]));
+        assert_eq!(
+            (decoder.next(), decoder.missing()),
+            (Ok(None), 0),
+            "four bytes announce nothing"
+        );
+        decoder.push(Bytes::from_static(&[10, 1, 2, 3]));
+        assert_eq!(
+            (decoder.next(), decoder.missing()),
+            (Ok(None), 7),
+            "3 of 10 came with the prefix"
+        );
+        decoder.push(Bytes::from_static(&[4, 5]));
+        assert_eq!(decoder.missing(), 5, "pushed is come, though nobody pulled");
+        decoder.push(Bytes::from_static(&[6, 7, 8, 9, 10, 0, 0]));
+        assert_eq!(decoder.missing(), 0, "never below nothing");
+        assert!(decoder.next().unwrap().is_some());
+        assert_eq!(
+            (decoder.next(), decoder.missing()),
+            (Ok(None), 0),
+            "two bytes of the next prefix"
+        );
+    }
+
+    #[test]
+    fn a_message_that_lies_whole_in_a_chunk_is_not_copied() {
+        let chunk = Bytes::from([framed(false, b"first"), framed(false, b"second")].concat());
+        let mut decoder = Decoder::new(MAX);
+        decoder.push(chunk.clone());
+        let (first, second) = (
+            decoder.next().unwrap().unwrap(),
+            decoder.next().unwrap().unwrap(),
+        );
+        assert_eq!(first.bytes.as_ptr(), chunk[5..].as_ptr());
+        assert_eq!(second.bytes.as_ptr(), chunk[15..].as_ptr());
+
+        // The prefix alone at a chunk's end, the message whole in the next one.
+        let message = Bytes::from(b"third".to_vec());
+        decoder.push(Bytes::from(prefix(false, 5).to_vec()));
+        decoder.push(message.clone());
+        assert_eq!(
+            decoder.next().unwrap().unwrap().bytes.as_ptr(),
+            message.as_ptr()
+        );
+    }
+
+    #[test]
+    fn memory_follows_what_came_and_not_what_was_announced() {
+        let announced = 1024 * 1024;
+        let mut decoder = Decoder::new(MAX);
+        decoder.push(Bytes::from(prefix(false, announced as u32).to_vec()));
+        assert_eq!(decoder.next(), Ok(None));
+        assert_eq!(decoder.gathered.capacity(), 0, "a promise costs nothing");
+
+        let piece = Bytes::from(vec![7; 1000]);
+        let mut came = 0;
+        while came < announced {
+            let n = piece.len().min(announced - came);
+            decoder.push(piece.slice(..n));
+            came += n;
+            if came < announced {
+                assert_eq!(decoder.next(), Ok(None));
+                let capacity = decoder.gathered.capacity();
+                assert!(
+                    capacity <= FIRST_STEP.max(2 * came).min(announced),
+                    "{capacity} bytes for {came}"
+                );
+            }
+        }
+        assert_eq!(decoder.next().unwrap().unwrap().bytes, vec![7; announced]);
+    }
+
+    #[test]
+    fn recycled_memory_is_used_again_if_nobody_else_holds_it() {
+        let (head, tail) = (framed(false, &[1; 5000]), Bytes::from(vec![1; 2000]));
+        let head = Bytes::from(head).slice(..3005);
+        let mut decoder = Decoder::new(MAX);
+        let message = |decoder: &mut Decoder| {
+            decoder.push(head.clone());
+            assert_eq!(decoder.next(), Ok(None));
+            decoder.push(tail.clone());
+            decoder.next().unwrap().unwrap().bytes
+        };
+
+        let first = message(&mut decoder);
+        let address = first.as_ptr();
+        decoder.recycle(first);
+        let second = message(&mut decoder);
+        assert_eq!(second.as_ptr(), address, "the same memory again");
+
+        let held = second.clone();
+        decoder.recycle(second);
+        let third = message(&mut decoder);
+        assert_ne!(third.as_ptr(), address, "somebody holds it");
+        assert_eq!(held, third);
+
+        decoder.recycle(third);
+        decoder.push(Bytes::from_static(&[0, 0, 0, 0, 2, 1]));
+        assert_eq!(decoder.next(), Ok(None));
+        assert!(
+            decoder.gathered.capacity() < 5000,
+            "two bytes do not sit in a large buffer"
+        );
+    }
+
+    #[test]
+    fn a_chunk_is_let_go_when_it_is_read() {
+        let chunk = Bytes::from(framed(false, &[7; 100]));
+        let mut decoder = Decoder::new(MAX);
+        decoder.push(chunk.slice(..50));
+        assert_eq!(decoder.next(), Ok(None));
+        assert!(chunk.is_unique(), "what was gathered was copied");
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_stream_whose_messages_come_whole() {
+        let mut decoder = Decoder::new(MAX);
+        decoder.push(Bytes::from(framed(false, b"whole")));
+        let payload = decoder.next().unwrap().unwrap();
+        decoder.recycle(payload.bytes);
+        assert_eq!(decoder.spare.capacity(), 0);
+    }
+
+    #[test]
+    fn errors_say_what_was_found_and_expected() {
+        #[rustfmt::skip]
+        let rows = [
+            (LengthError::Flag(0x16), "compressed-flag is 0x16, expected 0 or 1"),
+            (LengthError::TooLong { announced: 9, max: 4 }, "message of 9 bytes announced, the limit is 4"),
+            (LengthError::Truncated { have: 3, expected: 5 }, "stream ended after 3 of 5 bytes"),
+        ];
+        for (error, start) in rows {
+            assert!(error.to_string().starts_with(start), "{error}");
+        }
+    }
+
+    proptest! {
+        //= GRPC-DATA-BOUNDARY  type=test
+        #[test]
+        fn any_messages_cut_anyhow_come_out_again(
+            messages in prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u8>(), 0..9000)), 0..8),
+            cuts in prop::collection::vec((1usize..5000, any::<bool>()), 1..40),
+            recycle in any::<bool>(),
+        ) {
+            let stream: Vec<u8> = messages.iter().flat_map(|(c, m)| framed(*c, m)).collect();
+            let mut rest = Bytes::from(stream);
+            let mut decoder = Decoder::new(MAX);
+            let mut decoded = Vec::new();
+            for &(len, pull) in cuts.iter().cycle() {
+                let end = rest.is_empty();
+                decoder.push(rest.split_to(len.min(rest.len())));
+                if pull || end {
+                    while let Some(payload) = decoder.next().unwrap() {
+                        decoded.push((payload.compressed, payload.bytes.to_vec()));
+                        if recycle {
+                            decoder.recycle(payload.bytes);
+                        }
+                    }
+                }
+                if end {
+                    break;
+                }
+            }
+            prop_assert_eq!(decoded, messages);
+            prop_assert_eq!(decoder.finish(), Ok(()));
+        }
+
+        #[test]
+        fn any_bytes_are_survived(chunks in prop::collection::vec(prop::collection::vec(0u8..4, 0..40), 0..40)) {
+            let mut decoder = Decoder::new(300);
+            for chunk in chunks {
+                decoder.push(chunk.into());
+                while let Ok(Some(payload)) = decoder.next() {
+                    prop_assert!(payload.bytes.len() <= 300);
+                }
+                prop_assert!(decoder.missing() <= 300);
+                let _ = decoder.finish();
+            }
+        }
+    }
+}

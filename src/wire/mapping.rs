@@ -1,14 +1,16 @@
 //! What a call's end means when nobody sent a `grpc-status`.
 //!
-//! Two things besides gRPC can end a call: something in between answers in plain HTTP, or the stream is reset. Each
-//! has its table in the spec. They are for reading an end *without* a status: where there is one, it counts.
+//! Two things besides gRPC can end a call: something in between answers in plain HTTP, or the
+//! stream is reset. Each has its table in the spec. They are for reading an end *without* a status:
+//! where there is one, it counts.
 //!
-//! There is no table from a [`Code`] to an HTTP status: gRPC answers with 200. There is one to a reset reason
-//! ([`reset_from_code`]), for a sender whose trailers can no longer get through.
+//! There is no table from a [`Code`] to an HTTP status: gRPC answers with 200. There is one to a
+//! reset reason ([`reset_from_code`]), for a sender whose trailers can no longer get through.
 //!
-//! Spec: [http-grpc-status-mapping](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md),
-//! [Errors](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors),
-//! [RFC 9113 §7](https://www.rfc-editor.org/rfc/rfc9113#section-7).
+//! Spec:
+//! [http-grpc-status-mapping](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md),
+//! [Errors](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors), [RFC 9113
+//! §7](https://www.rfc-editor.org/rfc/rfc9113#section-7).
 
 use super::code::Code;
 
@@ -46,11 +48,12 @@ pub mod reset {
 
 /// What a response means that has this HTTP status and no `grpc-status`.
 ///
-/// 200 is [`Code::Unknown`] too: a call that succeeded would have said so. 1xx is not for this table, the real
-/// response comes after it.
+/// 200 is [`Code::Unknown`] too: a call that succeeded would have said so. 1xx is not for this
+/// table, the real response comes after it.
 ///
-/// For 431 the sources differ: newer copies of the spec's table say INTERNAL, older ones, grpc-go and the Connect
-/// conformance suite UNKNOWN. We say UNKNOWN, what the suite checks; neither code is ever retried.
+/// For 431 the sources differ: newer copies of the spec's table say INTERNAL, older ones, grpc-go
+/// and the Connect conformance suite UNKNOWN. We say UNKNOWN, what the suite checks; neither code
+/// is ever retried.
 pub const fn code_from_http(status: u16) -> Code {
     //= HTTP-STATUS-MAP  the table of http-grpc-status-mapping
     match status {
@@ -92,10 +95,12 @@ pub const fn code_from_reset(reason: u32) -> Code {
     // exercise(05): end
 }
 
-/// The reason to reset a stream with, when a call has ended in `code` and trailers cannot say so any more.
+/// The reason to reset a stream with, when a call has ended in `code` and trailers cannot say so
+/// any more.
 ///
-/// Much is lost on this way, so it is the last resort: the peer learns what [`code_from_reset`] makes of the reason.
-/// Never REFUSED_STREAM: it would promise that nothing was done, and the peer would send the call again.
+/// Much is lost on this way, so it is the last resort: the peer learns what [`code_from_reset`]
+/// makes of the reason. Never REFUSED_STREAM: it would promise that nothing was done, and the peer
+/// would send the call again.
 pub const fn reset_from_code(code: Code) -> u32 {
     match code {
         // Only ever sent after the trailers.
@@ -116,5 +121,80 @@ pub const fn reset_from_code(code: Code) -> u32 {
         | Code::OutOfRange
         | Code::Unavailable
         | Code::Unauthenticated => reset::CANCEL,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    //= HTTP-STATUS-MAP  type=test
+    #[test]
+    fn b51_b52_http_statuses() {
+        #[rustfmt::skip]
+        let rows = [
+            (400, Code::Internal, "we wrote a request that HTTP does not allow"),
+            (401, Code::Unauthenticated, "the same thing, in the other's words"),
+            (403, Code::PermissionDenied, "the same thing"),
+            (404, Code::Unimplemented, "not NOT_FOUND: the method is missing, not a thing that it looked for"),
+            (429, Code::Unavailable, "a proxy's rate limit: try again later"),
+            (431, Code::Unknown, "the sources differ; see above"),
+            (502, Code::Unavailable, "a proxy found nobody"),
+            (503, Code::Unavailable, "the same word"),
+            (504, Code::Unavailable, "a proxy's patience ended, not our deadline"),
+        ];
+        for (status, expected, why) in rows {
+            assert_eq!(code_from_http(status), expected, "{status}: {why}");
+        }
+        for status in (0..=u16::MAX).filter(|status| rows.iter().all(|row| row.0 != *status)) {
+            assert_eq!(code_from_http(status), Code::Unknown, "{status}");
+        }
+    }
+
+    //= GRPC-RST-MAP  type=test
+    #[test]
+    fn b70_reset_reasons() {
+        #[rustfmt::skip]
+        let rows = [
+            (0x0, Code::Internal, "NO_ERROR: a good end has trailers"),
+            (0x1, Code::Internal, "PROTOCOL_ERROR"),
+            (0x2, Code::Internal, "INTERNAL_ERROR"),
+            (0x3, Code::Internal, "FLOW_CONTROL_ERROR"),
+            (0x4, Code::Internal, "SETTINGS_TIMEOUT"),
+            (0x5, Code::Unknown, "STREAM_CLOSED: the spec gives it none"),
+            (0x6, Code::Internal, "FRAME_SIZE_ERROR"),
+            (0x7, Code::Unavailable, "REFUSED_STREAM: try again"),
+            (0x8, Code::Cancelled, "CANCEL"),
+            (0x9, Code::Internal, "COMPRESSION_ERROR"),
+            (0xa, Code::Internal, "CONNECT_ERROR"),
+            (0xb, Code::ResourceExhausted, "ENHANCE_YOUR_CALM"),
+            (0xc, Code::PermissionDenied, "INADEQUATE_SECURITY"),
+            (0xd, Code::Unknown, "HTTP_1_1_REQUIRED: the spec gives it none"),
+            (0xe, Code::Unknown, "the first that has no name"),
+            (u32::MAX, Code::Unknown, "the last"),
+        ];
+        for (reason, expected, why) in rows {
+            assert_eq!(code_from_reset(reason), expected, "{why}");
+        }
+    }
+
+    //= GRPC-RST-MAP  type=test
+    #[test]
+    fn a_reset_never_invites_a_retry_and_never_looks_like_success() {
+        for code in Code::ALL {
+            let reason = reset_from_code(code);
+            assert_ne!(reason, reset::REFUSED_STREAM, "{code:?}");
+            assert_ne!(code_from_reset(reason), Code::Ok, "{code:?}");
+            assert_eq!(reason == reset::NO_ERROR, code == Code::Ok, "{code:?}");
+        }
+    }
+
+    //= GRPC-CANCEL  type=test
+    #[test]
+    fn cancelling_is_cancel() {
+        for code in [Code::Cancelled, Code::DeadlineExceeded] {
+            assert_eq!(reset_from_code(code), reset::CANCEL);
+        }
+        assert_eq!(code_from_reset(reset::CANCEL), Code::Cancelled);
     }
 }

@@ -1,28 +1,41 @@
-//! The protocol in one page. Floor 0: bytes and strings; no HTTP library, no I/O, no clock, no `async`.
+//! The protocol in one page. Floor 0: bytes and strings; no HTTP library, no I/O, no clock.
 //!
-//! gRPC is a way to use HTTP/2. A call is one stream, and on it goes:
+//! gRPC is a way to use HTTP/2. A call is one stream, and this goes over it:
 //!
 //! ```text
-//!  caller → server                                      server → caller
+//! caller → server
+//!   HEADERS                                      what is called, and for how long
+//!     :method: POST
+//!     :scheme: http
+//!     :path: /helloworld.Greeter/SayHello          path.rs
+//!     :authority: localhost:50051
+//!     grpc-timeout: 1S                             timeout.rs
+//!     te: trailers
+//!     content-type: application/grpc               content_type.rs
+//!     grpc-accept-encoding: gzip,identity          content_coding.rs
+//!     user-agent: grpc-rust-temaki/0.1.0           user_agent.rs
+//!     trace-bin: AAEC                              base64.rs
+//!   DATA … END_STREAM                            any number of messages
+//!     00 00000004 0a02426f                         length_prefixed.rs
 //!
-//!  HEADERS                                              HEADERS
-//!    :method: POST                                        :status: 200
-//!    :scheme: http                                        content-type: application/grpc
-//!    :path: /helloworld.Greeter/SayHello     path.rs      grpc-encoding: gzip             content_coding.rs
-//!    :authority: localhost:50051                          (metadata)
-//!    te: trailers                                       DATA … DATA
-//!    grpc-timeout: 1S                     timeout.rs      00 00000004 0a024869      length_prefixed.rs
-//!    content-type: application/grpc  content_type.rs    HEADERS, END_STREAM: the trailers
-//!    grpc-encoding: gzip           content_coding.rs      grpc-status: 0                       code.rs
-//!    user-agent: grpc-rust-…           user_agent.rs      grpc-message: it%0Aworked         percent.rs
-//!    trace-bin: AAEC                       base64.rs      (metadata)
-//!  DATA … DATA, END_STREAM
-//!    00 00000004 0a02426f         length_prefixed.rs    or, at any time:
-//!                                                         RST_STREAM CANCEL                mapping.rs
+//! server → caller
+//!   HEADERS                                      "I am gRPC", and metadata
+//!     :status: 200
+//!     content-type: application/grpc               content_type.rs
+//!     grpc-encoding: gzip                          content_coding.rs
+//!   DATA …                                       any number of messages
+//!     01 00000017 1f8b0800…                        length_prefixed.rs
+//!   HEADERS END_STREAM                           the trailers: how it ended
+//!     grpc-status: 5                               code.rs
+//!     grpc-message: no user "J%C3%B8rn"            percent.rs
+//!
+//! instead of all or the rest of that
+//!   :status: 503, or RST_STREAM CANCEL           mapping.rs
 //! ```
 //!
-//! That is all: any number of messages each way, each behind five bytes, and a status at the end. Unary, streaming
-//! one way and streaming both ways are the same bytes; they differ in how many messages either side promises.
+//! That is all: messages each way, five bytes before each, and a status at the end. Unary,
+//! streaming one way and streaming both ways are the same bytes; they differ in how many messages
+//! either side promises.
 //!
 //! | production of the grammar | where |
 //! |---|---|
@@ -38,10 +51,11 @@
 //! | HTTP-Status, RST_STREAM, when there is no Status | [`mapping`] |
 //! | Request-Headers, Call-Definition, Custom-Metadata; Response-Headers, Trailers-Only, Trailers | floor 1, whose types are HTTP's |
 //!
-//! Nothing here panics, whatever the bytes: they come from the network. Nothing here decides what an error *does* to a
-//! call either; it says what was found and what was expected.
+//! Nothing here panics, whatever the bytes: they come from the network. Nothing here decides what
+//! an error *does* to a call either; it says what was found and what was expected.
 //!
-//! The whole grammar: [PROTOCOL-HTTP2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
+//! The whole grammar:
+//! [PROTOCOL-HTTP2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
 
 pub mod base64;
 pub mod code;
@@ -78,7 +92,8 @@ pub const GRPC_MESSAGE: &str = "grpc-message";
 pub const GRPC_STATUS_DETAILS_BIN: &str = "grpc-status-details-bin";
 /// How often this call was tried before (gRFC A6). Reserved, yet the application may see it.
 pub const GRPC_PREVIOUS_RPC_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
-/// The server's wish when to try again, in milliseconds, or not (gRFC A6). Reserved, yet the application may set it.
+/// The server's wish when to try again, in milliseconds, or not (gRFC A6). Reserved, yet the
+/// application may set it.
 pub const GRPC_RETRY_PUSHBACK_MS: &str = "grpc-retry-pushback-ms";
 /// What begins the names that are the protocol's own.
 pub const GRPC_PREFIX: &str = "grpc-";
