@@ -1,0 +1,148 @@
+"""The gates: what one unary RPC may cost. Run it as `scripts/gates`.
+
+Instructions and system calls are counted over two runs that differ in the number of calls alone, so that start-up, connecting and the first use of every buffer
+cancel out. What is gated is counted, never timed: a busy machine changes nothing about it, or little.
+"""
+
+import statistics
+import sys
+
+from drive import Callgrind, Server, Strace, client
+
+# (instructions of temaki's server) / (those of the floor), at most
+SERVER_OVER_FLOOR = 1.15
+CLIENT_INSTRUCTIONS = 26_000
+ALLOCATIONS = 12
+SYSTEM_CALLS = 0.15
+
+# In flight on one connection: a busy server, and one with nothing else to do, where nothing can be shared between calls.
+MANY, ONE = 64, 1
+# A client's own figure; 50 is what the published one was taken with.
+CLIENT_MANY = 50
+TEXTS = (16, 1024)
+
+
+def slope(measure, few, many):
+    """What one call adds."""
+    return (measure(many) - measure(few)) / (many - few)
+
+
+def server_instructions(program, in_flight):
+    def run(calls):
+        with Callgrind() as callgrind:
+            with Server(program, callgrind.under, runtime="ct") as server:
+                client("load", server, in_flight=in_flight, calls=calls)
+            return callgrind.instructions()
+
+    return slope(run, 1_000, 5_000)
+
+
+def server_allocations(program):
+    with Server(program, runtime="ct", count_allocations=1) as server:
+        calls = 50_000
+        client("load", server, in_flight=MANY, calls=1_000)
+        before = server.reading()
+        client("load", server, in_flight=MANY, calls=calls)
+        return (server.reading()["allocations"] - before["allocations"]) / calls
+
+
+def server_system_calls(program, text):
+    def run(calls):
+        with Strace() as strace:
+            with Server(program, strace.under, runtime="mt", **told) as server:
+                client("load", server, in_flight=MANY, calls=calls, text_bytes=text)
+            return strace.calls()
+
+    # The floor answers fixed bytes, everyone else with what was sent.
+    told = {"text_bytes": text} if program == "floor_server" else {}
+    # Two threads and their futexes: the only figure here that moves from run to run.
+    return statistics.median(slope(run, 4_000, 40_000) for _ in range(3))
+
+
+def client_instructions(program, floor, in_flight):
+    def run(calls):
+        with Callgrind() as callgrind:
+            client(program, floor, callgrind.under, in_flight=in_flight, calls=calls, **on(program, "ct"))
+            return callgrind.instructions()
+
+    return slope(run, 1_000, 5_000)
+
+
+def client_allocations(program, floor):
+    counted = client(program, floor, in_flight=CLIENT_MANY, warm_up=1_000, calls=50_000, count_allocations=1, **on(program, "ct"))
+    return counted["allocations"] / counted["calls"]
+
+
+def client_system_calls(program, floor, text):
+    def run(calls):
+        with Strace() as strace:
+            client(program, floor, strace.under, in_flight=MANY, calls=calls, text_bytes=text, **on(program, "mt"))
+            return strace.calls()
+
+    return statistics.median(slope(run, 4_000, 40_000) for _ in range(3))
+
+
+def on(program, runtime):
+    """`load` has one runtime and no flag for it."""
+    return {} if program == "load" else {"runtime": runtime}
+
+
+def measure_server(program):
+    return {
+        "instructions": {in_flight: server_instructions(program, in_flight) for in_flight in (MANY, ONE)},
+        "allocations": server_allocations(program),
+        "system calls": {text: server_system_calls(program, text) for text in TEXTS},
+    }
+
+
+def measure_client(program):
+    def floor(text=16, runtime="ct"):
+        return Server("floor_server", text_bytes=text, runtime=runtime)
+
+    figures = {"system calls": {}}
+    with floor() as server:
+        figures["instructions"] = {in_flight: client_instructions(program, server, in_flight) for in_flight in (CLIENT_MANY, ONE)}
+        figures["allocations"] = client_allocations(program, server)
+    for text in TEXTS:
+        with floor(text) as server:
+            figures["system calls"][text] = client_system_calls(program, server, text)
+    return figures
+
+
+def row(name, many, figures):
+    cells = [name, *(f"{figures['instructions'][depth]:,.0f}" for depth in (many, ONE)), f"{figures['allocations']:.2f}"]
+    cells += [f"{figures['system calls'][text]:.3f}" for text in TEXTS]
+    print("| " + " | ".join(cells) + " |")
+
+
+def main():
+    floor, server = measure_server("floor_server"), measure_server("temaki_server")
+    raw, temaki = measure_client("load"), measure_client("temaki_client")
+
+    print(f"\nOne unary RPC, 16-byte text, {MANY} (clients: {CLIENT_MANY}) and {ONE} in flight on one connection; system calls at {MANY} in flight, `mt`.\n")
+    print("| | Ir, many | Ir, one | allocations | system calls, 16 B | 1 KiB |")
+    print("|---|---|---|---|---|---|")
+    row("floor, server", MANY, floor)
+    row("temaki, server", MANY, server)
+    row("raw h2, client (`load`)", CLIENT_MANY, raw)
+    row("temaki, client", CLIENT_MANY, temaki)
+    print()
+
+    checks = [
+        (f"server, {in_flight} in flight: instructions over the floor's", server["instructions"][in_flight] / floor["instructions"][in_flight], SERVER_OVER_FLOOR)
+        for in_flight in (MANY, ONE)
+    ]
+    checks += [
+        ("server: allocations", server["allocations"], ALLOCATIONS),
+        *((f"server, text of {text} B: system calls", server["system calls"][text], SYSTEM_CALLS) for text in TEXTS),
+        (f"client, {CLIENT_MANY} in flight: instructions", temaki["instructions"][CLIENT_MANY], CLIENT_INSTRUCTIONS),
+        ("client: allocations", temaki["allocations"], ALLOCATIONS),
+    ]
+    for name, found, limit in checks:
+        print(f"{'ok  ' if found <= limit else 'FAIL'}  {name}: {found:,.3f}, at most {limit:,}")
+    failed = sum(found > limit for _, found, limit in checks)
+    print(f"{len(checks) - failed} passed, {failed} failed")
+    sys.exit(failed != 0)
+
+
+main()

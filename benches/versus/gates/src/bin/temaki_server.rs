@@ -1,0 +1,92 @@
+//! The service on temaki, with its defaults.
+//!
+//! The method table is the one that temaki's code generator would write; by hand here, so that the gates need no `.proto` compiler.
+//!
+//! Flags: `--runtime ct|mt`.
+
+use gates::{control, echo, flags};
+use temaki::codec::ProstCodec;
+use temaki::server::{MethodTable, Methods, Server, ServiceServer, TcpIncoming};
+use temaki::{Request, Response, ResponseStream};
+
+fn main() {
+    let mut flags = flags::Flags::from_env();
+    let runtime = flags.word("runtime", "mt");
+    flags.done();
+    flags::run_on(&runtime, async {
+        let incoming = TcpIncoming::bind("127.0.0.1:0")
+            .await
+            .expect("loopback has a free port");
+        control::listening(
+            incoming
+                .local_addr()
+                .expect("a bound socket has an address")
+                .port(),
+        );
+        let echo: ServiceServer<Echo, EchoMethods> = ServiceServer::new(Echo);
+        Server::builder()
+            .add_service(echo)
+            .serve_with_incoming(incoming)
+            .await
+            .expect("temaki serves");
+    });
+}
+
+struct Echo;
+
+impl Echo {
+    async fn say(
+        &self,
+        request: Request<echo::Words>,
+    ) -> Result<Response<echo::Words>, temaki::Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+
+    async fn repeat(
+        &self,
+        request: Request<echo::Words>,
+    ) -> Result<Response<ResponseStream<echo::Words>>, temaki::Status> {
+        let echo::Words { text, times } = request.into_inner();
+        Ok(Response::new(ResponseStream::new(async move |mut out| {
+            for _ in 0..times {
+                out.send(echo::Words {
+                    text: text.clone(),
+                    times: 0,
+                })
+                .await?;
+            }
+            Ok(())
+        })))
+    }
+
+    async fn carry(
+        &self,
+        request: Request<echo::Cargo>,
+    ) -> Result<Response<echo::Cargo>, temaki::Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+}
+
+struct EchoMethods;
+
+impl MethodTable<Echo> for EchoMethods {
+    const SERVICE: &'static str = echo::SERVICE;
+
+    fn register(methods: &mut Methods<Echo>) {
+        methods.unary(
+            "Say",
+            ProstCodec::default(),
+            |service, request| async move { service.say(request).await },
+        );
+        methods.server_streaming(
+            "Repeat",
+            ProstCodec::default(),
+            |service, request| async move { service.repeat(request).await },
+        );
+        methods.unary(
+            "Carry",
+            ProstCodec::default(),
+            |service, request| async move { service.carry(request).await },
+        );
+    }
+}

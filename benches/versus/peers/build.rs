@@ -1,0 +1,24 @@
+//! tonic's generated code for the service of `gates::echo`, from a description in Rust: no protoc, and the messages are the very ones that temaki's programs use.
+
+use tonic_build::manual::{Builder, Method, Service};
+
+fn method(name: &str, route: &str, message: &str) -> tonic_build::manual::MethodBuilder {
+    Method::builder()
+        .name(name)
+        .route_name(route)
+        .input_type(message)
+        .output_type(message)
+        .codec_path("tonic_prost::ProstCodec")
+}
+
+fn main() {
+    let (words, cargo) = ("gates::echo::Words", "gates::echo::Cargo");
+    let echo = Service::builder()
+        .name("Echo")
+        .package("versus")
+        .method(method("say", "Say", words).build())
+        .method(method("repeat", "Repeat", words).server_streaming().build())
+        .method(method("carry", "Carry", cargo).build())
+        .build();
+    Builder::new().compile(&[echo]);
+}

@@ -1,0 +1,60 @@
+//! Calls with tonic's client, as its guide connects one; every answer is checked.
+//!
+//! Flags: those of [`gates::callers::Plan`], and `--runtime ct|mt`.
+
+use gates::callers::{self, Method, Plan, check, fail};
+use gates::flags;
+use peers::tonic_echo::echo_client::EchoClient;
+use tonic::Status;
+use tonic::transport::{Channel, Endpoint};
+
+fn main() {
+    let mut flags = flags::Flags::from_env();
+    let runtime = flags.word("runtime", "mt");
+    let plan = Plan::from_flags(&mut flags);
+    flags.done();
+    flags::run_on(&runtime, async {
+        let mut clients = Vec::new();
+        for _ in 0..plan.connections {
+            let endpoint =
+                Endpoint::from_shared(format!("http://127.0.0.1:{}", plan.port)).expect("a target");
+            clients.push(EchoClient::new(
+                endpoint.connect().await.expect("a connection"),
+            ));
+        }
+        callers::run(plan, clients, |client, plan| async {
+            one_call(client, plan)
+                .await
+                .unwrap_or_else(|status| fail(&status.to_string()))
+        })
+        .await;
+    });
+}
+
+async fn one_call(
+    mut client: EchoClient<Channel>,
+    plan: &Plan,
+) -> Result<EchoClient<Channel>, Status> {
+    match plan.method {
+        Method::Say => check(
+            client.say(plan.words()).await?.into_inner().text.as_bytes(),
+            plan,
+        ),
+        Method::Carry => check(
+            &client.carry(plan.cargo()).await?.into_inner().payload,
+            plan,
+        ),
+        Method::Repeat => {
+            let mut answers = client.repeat(plan.words()).await?.into_inner();
+            let mut seen = 0;
+            while let Some(answer) = answers.message().await? {
+                check(answer.text.as_bytes(), plan);
+                seen += 1;
+            }
+            if seen != plan.times {
+                fail(&format!("{seen} messages of {}", plan.times));
+            }
+        }
+    }
+    Ok(client)
+}
