@@ -12,7 +12,7 @@
 //! ```
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, TE};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, TE, USER_AGENT};
 use http::uri::Uri;
 use prost::Message;
 
@@ -68,7 +68,8 @@ pub fn repeated(frame: &Bytes, times: usize) -> Bytes {
     Bytes::from(frame.repeat(times))
 }
 
-/// The head of a request for `path`; clone it for each call, nothing in it changes.
+/// The head of a request for `path`, with the three fields that every gRPC client sends; clone it for each call, nothing
+/// in it changes.
 pub fn request(authority: &str, path: &str) -> http::Request<()> {
     let mut request = http::Request::new(());
     *request.method_mut() = http::Method::POST;
@@ -79,12 +80,15 @@ pub fn request(authority: &str, path: &str) -> http::Request<()> {
         .path_and_query(path)
         .build()
         .expect("an address and a path make a URI");
-    *request.headers_mut() = HeaderMap::with_capacity(2);
+    *request.headers_mut() = HeaderMap::with_capacity(3);
     request
         .headers_mut()
         .insert(TE, HeaderValue::from_static("trailers"));
     request
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    request
+        .headers_mut()
+        .insert(USER_AGENT, HeaderValue::from_static("grpc-rust-load/0.0.0"));
     request
 }
