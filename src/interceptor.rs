@@ -1,0 +1,263 @@
+//! Interceptors: user code that sees every call of a service, a server or a channel.
+//!
+//! [`Interceptor`] is a function over the request, as in tonic. [`AsyncInterceptor`] may wait, and also sees the answer's metadata and the
+//! call's end. Both work on either side: on a server `request` is what arrived and the rest is what will be sent; on a client it is the
+//! other way round. Neither sees messages.
+//!
+//! Inside, a list of them is [`Interceptors`]: one pointer, null when there are none, so that a call without interceptors pays one branch.
+
+use crate::{metadata::MetadataMap, request::Request, status::Status};
+use http::{Extensions, uri::PathAndQuery};
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+/// Sees, changes or refuses each request before its handler (server) or its stream (client) exists.
+///
+/// Every `FnMut(Request<()>) -> Result<Request<()>, Status>` is one. It is cloned for each call, so what it shall remember across calls
+/// goes behind an `Arc`; what the handler shall know goes into the request's extensions.
+///
+/// ```
+/// use temaki::{Request, Status};
+///
+/// fn authenticated(request: Request<()>) -> Result<Request<()>, Status> {
+///     match request.metadata().get("authorization") {
+///         Some(token) if token == "Bearer some-token" => Ok(request),
+///         _ => Err(Status::unauthenticated("no valid token")),
+///     }
+/// }
+/// # assert!(authenticated(Request::new(())).is_err());
+/// ```
+pub trait Interceptor {
+    /// Returns the request that goes on, or the status that ends the call here.
+    ///
+    /// # Errors
+    /// The status is the call's end: on a server it is sent, on a client no stream is opened.
+    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status>;
+}
+
+impl<F> Interceptor for F
+where
+    F: FnMut(Request<()>) -> Result<Request<()>, Status>,
+{
+    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
+        self(request)
+    }
+}
+
+/// An interceptor that may wait, and that also sees the answer.
+///
+/// Each method has a default that changes nothing. One value serves all calls at once. What one call's methods have to say to each other
+/// goes into the request's extensions, which come back as [`InterceptedCall::extensions`]:
+///
+/// ```
+/// use std::time::Instant;
+/// use temaki::{AsyncInterceptor, Request, Status, interceptor::InterceptedCall, metadata::MetadataMap};
+///
+/// #[derive(Clone, Copy)]
+/// struct Started(Instant);
+///
+/// struct Timing;
+/// impl AsyncInterceptor for Timing {
+///     async fn request(&self, mut request: Request<()>) -> Result<Request<()>, Status> {
+///         request.extensions_mut().insert(Started(Instant::now()));
+///         Ok(request)
+///     }
+///     fn trailers(&self, call: &InterceptedCall, status: &Status, _: &mut MetadataMap) {
+///         let took = call.extensions().get::<Started>().map(|started| started.0.elapsed());
+///         println!("{} ended with {:?} after {took:?}", call.path(), status.code());
+///     }
+/// }
+/// ```
+pub trait AsyncInterceptor: Send + Sync + 'static {
+    /// As [`Interceptor::call`], with time to wait: for a token, for a rate limiter. The wait counts against the call's deadline, and
+    /// dropping the call drops the future.
+    ///
+    /// Write it as `async fn request(&self, …)`.
+    fn request(
+        &self,
+        request: Request<()>,
+    ) -> impl Future<Output = Result<Request<()>, Status>> + Send {
+        std::future::ready(Ok(request))
+    }
+
+    /// Sees and changes the response metadata: on a server before it is sent, on a client before the caller gets it. Not called where the
+    /// call ends without any (Trailers-Only).
+    fn response(&self, call: &InterceptedCall, metadata: &mut MetadataMap) {
+        let _ = (call, metadata);
+    }
+
+    /// Sees how the call ended, success included, and sees and changes the trailing metadata: on a server before it is sent, on a client
+    /// before the caller gets it. `status` is for reading code and message; its own metadata is `trailers`. Called once at most: not
+    /// where the call was dropped or cut off, and not for a call that this or an earlier interceptor refused.
+    fn trailers(&self, call: &InterceptedCall, status: &Status, trailers: &mut MetadataMap) {
+        let _ = (call, status, trailers);
+    }
+}
+
+/// The call whose answer an [`AsyncInterceptor`] sees.
+#[derive(Debug, Clone)]
+pub struct InterceptedCall {
+    path: PathAndQuery,
+    extensions: Extensions,
+}
+
+impl InterceptedCall {
+    /// The path of the method, `/package.Service/Method`.
+    pub fn path(&self) -> &str {
+        self.path.path()
+    }
+
+    /// The request's extensions as they were behind the last interceptor.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+}
+
+/// The interceptors of a server, a service or a channel, in the order in which they see a request; they see the answer in reverse.
+#[derive(Clone, Default)]
+pub(crate) struct Interceptors {
+    /// None if empty. The list is made when things are set up and only read afterwards.
+    list: Option<Arc<Vec<Arc<dyn Erased>>>>,
+    /// Does any of them look at answers?
+    sees_answers: bool,
+}
+
+impl Interceptors {
+    /// Adds one behind the others.
+    pub(crate) fn push<I>(&mut self, interceptor: I)
+    where
+        I: Interceptor + Clone + Send + Sync + 'static,
+    {
+        self.add(Arc::new(Plain(interceptor)));
+    }
+
+    /// Adds one behind the others.
+    pub(crate) fn push_async<I: AsyncInterceptor>(&mut self, interceptor: I) {
+        self.sees_answers = true;
+        self.add(Arc::new(Async(interceptor)));
+    }
+
+    /// These, then `inner`: a server's before a service's.
+    pub(crate) fn then(&self, inner: &Interceptors) -> Interceptors {
+        match (&self.list, &inner.list) {
+            (None, _) => inner.clone(),
+            (_, None) => self.clone(),
+            (Some(outer), Some(inside)) => Interceptors {
+                list: Some(Arc::new(
+                    outer.iter().chain(inside.iter()).cloned().collect(),
+                )),
+                sees_answers: self.sees_answers || inner.sees_answers,
+            },
+        }
+    }
+
+    /// Nothing to do for any call?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_none()
+    }
+
+    /// Passes the request through all of them, first to last. Without an asynchronous one among them this never waits and never allocates.
+    pub(crate) async fn request(&self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        for interceptor in self.list.iter().flat_map(|list| list.iter()) {
+            request = match interceptor.request(request) {
+                Step::Done(result) => result?,
+                Step::Wait(future) => future.await?,
+            };
+        }
+        Ok(request)
+    }
+
+    /// What [`response`](Self::response) and [`trailers`](Self::trailers) will need, taken from the request before it goes to its
+    /// handler or stream. None if nobody looks at answers.
+    pub(crate) fn call_of<T>(&self, request: &Request<T>) -> Option<InterceptedCall> {
+        if !self.sees_answers {
+            return None;
+        }
+        let path = request
+            .path()
+            .cloned()
+            .unwrap_or_else(|| PathAndQuery::from_static("/"));
+        Some(InterceptedCall {
+            path,
+            extensions: request.extensions().clone(),
+        })
+    }
+
+    /// Shows the response metadata to all of them, last to first.
+    pub(crate) fn response(&self, call: &InterceptedCall, metadata: &mut MetadataMap) {
+        for interceptor in self.list.iter().flat_map(|list| list.iter().rev()) {
+            interceptor.response(call, metadata);
+        }
+    }
+
+    /// Shows the end to all of them, last to first.
+    pub(crate) fn trailers(
+        &self,
+        call: &InterceptedCall,
+        status: &Status,
+        trailers: &mut MetadataMap,
+    ) {
+        for interceptor in self.list.iter().flat_map(|list| list.iter().rev()) {
+            interceptor.trailers(call, status, trailers);
+        }
+    }
+
+    fn add(&mut self, interceptor: Arc<dyn Erased>) {
+        Arc::make_mut(self.list.get_or_insert_default()).push(interceptor);
+    }
+}
+
+impl fmt::Debug for Interceptors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} interceptors",
+            self.list.as_ref().map_or(0, |list| list.len())
+        )
+    }
+}
+
+/// Either kind behind one pointer. The boxed future is made here, for asynchronous ones only, and never in user code.
+trait Erased: Send + Sync {
+    fn request<'a>(&'a self, request: Request<()>) -> Step<'a>;
+    fn response(&self, call: &InterceptedCall, metadata: &mut MetadataMap);
+    fn trailers(&self, call: &InterceptedCall, status: &Status, trailers: &mut MetadataMap);
+}
+
+/// What became of a request: known at once, or to be waited for.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives between two lines; a box would be an allocation per call"
+)]
+enum Step<'a> {
+    Done(Result<Request<()>, Status>),
+    Wait(Pin<Box<dyn Future<Output = Result<Request<()>, Status>> + Send + 'a>>),
+}
+
+struct Plain<I>(I);
+
+impl<I: Interceptor + Clone + Send + Sync> Erased for Plain<I> {
+    fn request<'a>(&'a self, request: Request<()>) -> Step<'a> {
+        // `call` takes `&mut self`, and calls run at once: each has its own copy.
+        Step::Done(self.0.clone().call(request))
+    }
+
+    fn response(&self, _: &InterceptedCall, _: &mut MetadataMap) {}
+
+    fn trailers(&self, _: &InterceptedCall, _: &Status, _: &mut MetadataMap) {}
+}
+
+struct Async<I>(I);
+
+impl<I: AsyncInterceptor> Erased for Async<I> {
+    fn request<'a>(&'a self, request: Request<()>) -> Step<'a> {
+        Step::Wait(Box::pin(self.0.request(request)))
+    }
+
+    fn response(&self, call: &InterceptedCall, metadata: &mut MetadataMap) {
+        self.0.response(call, metadata);
+    }
+
+    fn trailers(&self, call: &InterceptedCall, status: &Status, trailers: &mut MetadataMap) {
+        self.0.trailers(call, status, trailers);
+    }
+}

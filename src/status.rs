@@ -1,0 +1,476 @@
+//! [`Status`]: how a call ended, and [`Origin`]: who says so.
+//!
+//! Spec: PROTOCOL-HTTP2, Status, Status-Message, Status-Details; statuscodes.md for who may use which code. What a status looks like in
+//! trailers is the business of `trailers.rs`; this file knows no header name.
+//!
+//! A `Status` is the error of nearly every function here, so it is two words: the code, and a box that exists only if there is more to say.
+
+use crate::metadata::{self, MetadataMap};
+use crate::wire::code::Code;
+use bytes::Bytes;
+use std::{borrow::Cow, error::Error, fmt, fmt::Write as _, io, sync::Arc};
+
+/// How a call ended: a code, and where there is more to say a message for people, details for programs and trailing metadata.
+///
+/// Handlers return it as their error; clients get it as theirs. [`origin`](Self::origin) tells a status that the peer sent from one that
+/// was made up on this side of the network, and `source()` has the error underneath. Neither ever leaves the process.
+///
+/// # A status on its way through
+///
+/// A handler that calls another server and returns that server's error with `?` passes on code, message and details. The trailing metadata
+/// that came with it stays behind, since it may hold what that server meant for us alone: see [`forward_metadata`](Self::forward_metadata).
+///
+/// ```
+/// use temaki::{Code, Status};
+///
+/// fn greet(name: &str) -> Result<String, Status> {
+///     if name.is_empty() {
+///         return Err(Status::invalid_argument("name is empty"));
+///     }
+///     Ok(format!("Hello {name}!"))
+/// }
+/// let status = greet("").unwrap_err();
+/// assert_eq!(status.code(), Code::InvalidArgument);
+/// assert_eq!(status.to_string(), "code INVALID_ARGUMENT: name is empty");
+/// ```
+#[derive(Clone)]
+pub struct Status {
+    code: Code,
+    /// None: no message, no details, no metadata, no source, and made by the application.
+    rest: Option<Box<Rest>>,
+}
+
+const _: () = assert!(size_of::<Status>() <= 16);
+
+#[derive(Clone, Default)]
+struct Rest {
+    message: Cow<'static, str>,
+    /// The bytes of `grpc-status-details-bin`, by convention a `google.rpc.Status`.
+    details: Bytes,
+    metadata: MetadataMap,
+    /// Never sent.
+    source: Option<Arc<dyn Error + Send + Sync>>,
+    /// Never sent.
+    origin: Origin,
+    /// Is `metadata` sent although it was received? Without meaning where the origin is the application.
+    forward: bool,
+}
+
+/// Who made a [`Status`].
+///
+/// It answers the first question of anybody who debugs a call: did the other side say this, or did we? It stays in the process: a status
+/// that is sent arrives as [`Peer`](Self::Peer).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Origin {
+    /// Code of the application: a handler, an interceptor, a codec of its own.
+    #[default]
+    Application,
+    /// The peer, in the trailers of the call. The server's application or its gRPC library: the wire does not tell them apart.
+    Peer,
+    /// An answer that is HTTP but not gRPC, typically from a proxy: its HTTP status. The code was derived from that.
+    Http(u16),
+    /// The peer, or the HTTP/2 layer, reset the stream with this error code (RFC 9113 §7) before a status came.
+    Reset(u32),
+    /// The peer is closing the connection with this error code (RFC 9113 §6.8) and did not process the call.
+    GoAway(u32),
+    /// The call's deadline passed, by the clock on this side.
+    LocalDeadline,
+    /// A limit set on this side: message size, header size, concurrency.
+    LocalLimit,
+    /// The peer broke the rules of gRPC: a malformed message, two messages on a unary call, no status at the end.
+    Protocol,
+    /// The connection: it could not be made, or it broke. `source()` says why.
+    Transport,
+}
+
+macro_rules! constructors {
+    ($($(#[$doc:meta])* $name:ident $code:ident;)*) => {$(
+        $(#[$doc])*
+        pub fn $name(message: impl Into<Cow<'static, str>>) -> Status {
+            Status::new(Code::$code, message)
+        }
+    )*};
+}
+
+impl Status {
+    /// A status with `code` and `message`. Costs an allocation only if there is a message; a literal is not copied.
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Status {
+        let message = message.into();
+        if message.is_empty() {
+            return Status { code, rest: None };
+        }
+        Status {
+            code,
+            rest: Some(Box::new(Rest {
+                message,
+                ..Rest::default()
+            })),
+        }
+    }
+
+    constructors! {
+        /// OK. A handler that returns it as its error ends the call as a success without a message, which a unary caller will not accept.
+        ok Ok;
+        /// CANCELLED: the call was given up, typically by its caller.
+        cancelled Cancelled;
+        /// UNKNOWN: something failed and nobody can say what.
+        unknown Unknown;
+        /// INVALID_ARGUMENT: the request is wrong, whatever the state of the system.
+        invalid_argument InvalidArgument;
+        /// DEADLINE_EXCEEDED: time was up. The operation may have happened nevertheless.
+        deadline_exceeded DeadlineExceeded;
+        /// NOT_FOUND: what was asked for does not exist.
+        not_found NotFound;
+        /// ALREADY_EXISTS: what was to be created is there.
+        already_exists AlreadyExists;
+        /// PERMISSION_DENIED: the caller is known and may not.
+        permission_denied PermissionDenied;
+        /// RESOURCE_EXHAUSTED: a quota, a limit, or memory.
+        resource_exhausted ResourceExhausted;
+        /// FAILED_PRECONDITION: the system is in the wrong state; the caller must change it before trying again.
+        failed_precondition FailedPrecondition;
+        /// ABORTED: a conflict; try again from a higher level.
+        aborted Aborted;
+        /// OUT_OF_RANGE: past the valid range, which may grow.
+        out_of_range OutOfRange;
+        /// UNIMPLEMENTED: this server cannot do that.
+        unimplemented Unimplemented;
+        /// INTERNAL: an invariant is broken.
+        internal Internal;
+        /// UNAVAILABLE: not now; trying the same again may help.
+        unavailable Unavailable;
+        /// DATA_LOSS: data is gone or corrupt.
+        data_loss DataLoss;
+        /// UNAUTHENTICATED: the caller is not known.
+        unauthenticated Unauthenticated;
+    }
+
+    /// A status with details: bytes for programs, by convention an encoded `google.rpc.Status`.
+    pub fn with_details(
+        code: Code,
+        message: impl Into<Cow<'static, str>>,
+        details: Bytes,
+    ) -> Status {
+        Status::with_details_and_metadata(code, message, details, MetadataMap::new())
+    }
+
+    /// A status with metadata, which travels in the trailers.
+    pub fn with_metadata(
+        code: Code,
+        message: impl Into<Cow<'static, str>>,
+        metadata: MetadataMap,
+    ) -> Status {
+        Status::with_details_and_metadata(code, message, Bytes::new(), metadata)
+    }
+
+    /// A status with details and metadata.
+    pub fn with_details_and_metadata(
+        code: Code,
+        message: impl Into<Cow<'static, str>>,
+        details: Bytes,
+        metadata: MetadataMap,
+    ) -> Status {
+        Status {
+            code,
+            rest: Some(Box::new(Rest {
+                message: message.into(),
+                details,
+                metadata,
+                ..Rest::default()
+            })),
+        }
+    }
+
+    /// The status that `error` is or has among its sources; UNKNOWN with its text and itself as `source()` if there is none.
+    ///
+    /// A status found below another error keeps everything but its source, which is then `error`.
+    pub fn from_error(error: Box<dyn Error + Send + Sync>) -> Status {
+        Status::try_from_error(error)
+            .unwrap_or_else(|error| Status::unknown(error.to_string()).with_source(error))
+    }
+
+    /// As [`from_error`](Self::from_error), and gives `error` back if there is no status in it.
+    ///
+    /// # Errors
+    /// `error` itself.
+    pub fn try_from_error(
+        error: Box<dyn Error + Send + Sync>,
+    ) -> Result<Status, Box<dyn Error + Send + Sync>> {
+        let error = match error.downcast::<Status>() {
+            Ok(status) => return Ok(*status),
+            Err(error) => error,
+        };
+        let mut cause = error.source();
+        while let Some(found) = cause {
+            if let Some(status) = found.downcast_ref::<Status>() {
+                let status = status.clone();
+                return Ok(status.with_source(error));
+            }
+            cause = found.source();
+        }
+        Err(error)
+    }
+
+    /// The code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The message for people; empty if there is none. From a peer it may hold anything: print the status, which escapes it, not this.
+    pub fn message(&self) -> &str {
+        self.rest.as_ref().map_or("", |rest| &rest.message)
+    }
+
+    /// The details for programs; empty if there are none.
+    pub fn details(&self) -> &[u8] {
+        self.rest.as_ref().map_or(&[], |rest| &rest.details)
+    }
+
+    /// The metadata: what came in the trailers, or is to go with them.
+    pub fn metadata(&self) -> &MetadataMap {
+        self.rest
+            .as_ref()
+            .map_or_else(|| metadata::empty(), |rest| &rest.metadata)
+    }
+
+    /// The metadata, to be changed. On a status that was received it goes on only after [`forward_metadata`](Self::forward_metadata).
+    pub fn metadata_mut(&mut self) -> &mut MetadataMap {
+        &mut self.rest_mut().metadata
+    }
+
+    /// Who made this status.
+    pub fn origin(&self) -> Origin {
+        self.rest
+            .as_ref()
+            .map_or(Origin::Application, |rest| rest.origin)
+    }
+
+    /// Lets a status that came from a peer take its metadata along when a handler returns it.
+    ///
+    /// Without this only code, message and details go on. Call it where the other server is trusted to speak to our caller.
+    #[must_use = "the status is consumed and returned"]
+    pub fn forward_metadata(mut self) -> Status {
+        if let Some(rest) = &mut self.rest {
+            rest.forward = true;
+        }
+        self
+    }
+
+    /// Sets what `source()` returns: the error underneath. It is never sent.
+    pub fn set_source(&mut self, source: Arc<dyn Error + Send + Sync>) -> &mut Status {
+        self.rest_mut().source = Some(source);
+        self
+    }
+
+    /// A status that this library makes up.
+    ///
+    /// `code` is one of those that statuscodes.md leaves to libraries, so that an application can trust the others to be its own.
+    pub(crate) fn library(
+        code: Code,
+        message: impl Into<Cow<'static, str>>,
+        origin: Origin,
+    ) -> Status {
+        //= CODE-LIB-ONLY  seven codes are the application's alone
+        debug_assert!(is_library_code(code), "{code:?} is for applications only");
+        Status {
+            code,
+            rest: Some(Box::new(Rest {
+                message: message.into(),
+                origin,
+                ..Rest::default()
+            })),
+        }
+    }
+
+    /// A status that came from the peer. `metadata` is what else the trailers held; reserved names may still be inside.
+    pub(crate) fn from_peer(
+        code: Code,
+        message: Cow<'static, str>,
+        details: Bytes,
+        metadata: MetadataMap,
+    ) -> Status {
+        Status {
+            code,
+            rest: Some(Box::new(Rest {
+                message,
+                details,
+                metadata,
+                origin: Origin::Peer,
+                ..Rest::default()
+            })),
+        }
+    }
+
+    /// The same status with another origin.
+    pub(crate) fn with_origin(mut self, origin: Origin) -> Status {
+        if origin != self.origin() {
+            self.rest_mut().origin = origin;
+        }
+        self
+    }
+
+    /// The same status with `source()`.
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Status {
+        self.rest_mut().source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// The metadata that goes into the trailers when this status is sent; None if there is none, or none that may go on.
+    pub(crate) fn metadata_to_send(&self) -> Option<&MetadataMap> {
+        let rest = self.rest.as_ref()?;
+        let ours = rest.origin == Origin::Application || rest.forward;
+        (ours && !rest.metadata.as_headers().is_empty()).then_some(&rest.metadata)
+    }
+
+    fn rest_mut(&mut self) -> &mut Rest {
+        self.rest.get_or_insert_default()
+    }
+}
+
+/// May this library say `code` on its own account? The other seven speak about the application's state, of which a library knows nothing.
+pub(crate) const fn is_library_code(code: Code) -> bool {
+    match code {
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::Unimplemented
+        | Code::Internal
+        | Code::Unavailable
+        | Code::Unauthenticated => true,
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::DataLoss => false,
+    }
+}
+
+/// For `?` in a handler. What failed is this server's file or socket, not the caller's request, so the code says no more than whether
+/// trying again may help: UNAVAILABLE for a connection, RESOURCE_EXHAUSTED for memory and disk, else UNKNOWN. A handler that means
+/// NOT_FOUND says so. The error's text becomes the message and reaches the caller; the error itself becomes `source()`. An `io::Error`
+/// around a status gives that status.
+impl From<io::Error> for Status {
+    fn from(error: io::Error) -> Status {
+        use io::ErrorKind;
+        //= CODE-LIB-ONLY  a missing file is no NOT_FOUND: the caller never asked for it
+        let code = match error.kind() {
+            ErrorKind::AddrInUse
+            | ErrorKind::AddrNotAvailable
+            | ErrorKind::BrokenPipe
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionReset
+            | ErrorKind::HostUnreachable
+            | ErrorKind::Interrupted
+            | ErrorKind::NetworkDown
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NotConnected
+            | ErrorKind::TimedOut
+            | ErrorKind::WouldBlock => Code::Unavailable,
+            ErrorKind::OutOfMemory | ErrorKind::QuotaExceeded | ErrorKind::StorageFull => {
+                Code::ResourceExhausted
+            }
+            _ => Code::Unknown,
+        };
+        // An io::Error skips the error inside it when asked for its source, so that one is asked first.
+        if let Some(status) = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<Status>())
+        {
+            return status.clone();
+        }
+        Status::try_from_error(Box::new(error))
+            .unwrap_or_else(|error| Status::new(code, error.to_string()).with_source(error))
+    }
+}
+
+impl Error for Status {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self.rest.as_ref()?.source.as_deref() {
+            Some(source) => Some(source),
+            None => None,
+        }
+    }
+}
+
+/// `code NOT_FOUND: no such user`, on one line whatever the peer sent: control characters are escaped, and the message ends after 4 KiB.
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "code {}", self.code.name())?;
+        if !self.message().is_empty() {
+            write!(f, ": {}", OneLine(self.message()))?;
+        }
+        Ok(())
+    }
+}
+
+/// As `Display`, with what else is known. Details show as their length, secret metadata as `[redacted]`.
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all = f.debug_struct("Status");
+        all.field("code", &self.code);
+        let Some(rest) = &self.rest else {
+            return all.finish();
+        };
+        if !rest.message.is_empty() {
+            all.field("message", &format_args!("\"{}\"", OneLine(&rest.message)));
+        }
+        if !rest.details.is_empty() {
+            all.field("details", &format_args!("{} bytes", rest.details.len()));
+        }
+        if !rest.metadata.is_empty() {
+            all.field("metadata", &rest.metadata);
+        }
+        all.field("origin", &rest.origin);
+        if let Some(source) = &rest.source {
+            all.field(
+                "source",
+                &format_args!("\"{}\"", OneLine(&source.to_string())),
+            );
+        }
+        all.finish()
+    }
+}
+
+/// Foreign text for one line of a log: no control character, nothing that turns the direction of writing, at most 4 KiB.
+struct OneLine<'a>(&'a str);
+
+impl OneLine<'_> {
+    const MAX: usize = 4096;
+}
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = 0;
+        for char in self.0.chars() {
+            let escape = is_unsafe_in_logs(char);
+            let len = if escape {
+                char.escape_default().len()
+            } else {
+                char.len_utf8()
+            };
+            if shown + len > Self::MAX {
+                return write!(f, "… ({} bytes in all)", self.0.len());
+            }
+            shown += len;
+            if escape {
+                write!(f, "{}", char.escape_default())?
+            } else {
+                f.write_char(char)?
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Control characters, the line and paragraph separators, and those that reverse the text around them.
+fn is_unsafe_in_logs(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
