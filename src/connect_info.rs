@@ -1,11 +1,14 @@
-//! [`ConnectInfo`]: what is known of the connection under a call, and [`Connected`]: an IO that can say it.
+//! [`ConnectInfo`]: what is known of the connection under a call, and [`Connected`]: an IO that can
+//! say it.
 //!
-//! Plain data, made once for a connection and shared by its requests. How sockets find it out is told beside the sockets, in `server`.
+//! Plain data, made once for a connection and shared by its requests. How sockets find it out is
+//! told beside the sockets, in `server`.
 
 use http::Extensions;
 use std::net::SocketAddr;
 
-/// What is known of the connection that a request came on. See [`Request::connect_info`](crate::Request::connect_info).
+/// What is known of the connection that a request came on. See
+/// [`Request::connect_info`](crate::Request::connect_info).
 ///
 /// Make one with `ConnectInfo::default()` and set what is known:
 ///
@@ -18,7 +21,8 @@ use std::net::SocketAddr;
 pub struct ConnectInfo {
     /// This side's address; None if the connection is no TCP connection.
     pub local_addr: Option<SocketAddr>,
-    /// The peer's address; None if the connection is no TCP connection. A proxy in between is the peer.
+    /// The peer's address; None if the connection is no TCP connection. A proxy in between is the
+    /// peer.
     pub remote_addr: Option<SocketAddr>,
     /// The peer process at the other end of a Unix socket, as the kernel tells it.
     pub unix_peer: Option<UnixPeer>,
@@ -34,7 +38,8 @@ pub struct UnixPeer {
     pub uid: u32,
     /// Its group.
     pub gid: u32,
-    /// Its process id, where the system tells. It may have ended, and the number may be another's by now.
+    /// Its process id, where the system tells. It may have ended, and the number may be another's
+    /// by now.
     pub pid: Option<i32>,
 }
 
@@ -45,7 +50,8 @@ impl UnixPeer {
     }
 }
 
-/// An IO that knows something of its connection. What the server accepts implements it: TCP and Unix streams, and yours.
+/// An IO that knows something of its connection. What the server accepts implements it: TCP and
+/// Unix streams, and yours.
 pub trait Connected {
     /// Asked once, before the first request.
     fn connect_info(&self) -> ConnectInfo;

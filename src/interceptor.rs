@@ -1,10 +1,12 @@
 //! Interceptors: user code that sees every call of a service, a server or a channel.
 //!
-//! [`Interceptor`] is a function over the request, as in tonic. [`AsyncInterceptor`] may wait, and also sees the answer's metadata and the
-//! call's end. Both work on either side: on a server `request` is what arrived and the rest is what will be sent; on a client it is the
-//! other way round. Neither sees messages.
+//! [`Interceptor`] is a function over the request, as in tonic. [`AsyncInterceptor`] may wait, and
+//! also sees the answer's metadata and the call's end. Both work on either side: on a server
+//! `request` is what arrived and the rest is what will be sent; on a client it is the other way
+//! round. Neither sees messages.
 //!
-//! Inside, a list of them is [`Interceptors`]: one pointer, null when there are none, so that a call without interceptors pays one branch.
+//! Inside, a list of them is [`Interceptors`]: one pointer, null when there are none, so that a
+//! call without interceptors pays one branch.
 
 use crate::{metadata::MetadataMap, request::Request, status::Status};
 use http::{Extensions, uri::PathAndQuery};
@@ -12,8 +14,9 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 /// Sees, changes or refuses each request before its handler (server) or its stream (client) exists.
 ///
-/// Every `FnMut(Request<()>) -> Result<Request<()>, Status>` is one. It is cloned for each call, so what it shall remember across calls
-/// goes behind an `Arc`; what the handler shall know goes into the request's extensions.
+/// Every `FnMut(Request<()>) -> Result<Request<()>, Status>` is one. It is cloned for each call, so
+/// what it shall remember across calls goes behind an `Arc`; what the handler shall know goes into
+/// the request's extensions.
 ///
 /// ```
 /// use temaki::{Request, Status};
@@ -45,12 +48,14 @@ where
 
 /// An interceptor that may wait, and that also sees the answer.
 ///
-/// Each method has a default that changes nothing. One value serves all calls at once. What one call's methods have to say to each other
-/// goes into the request's extensions, which come back as [`InterceptedCall::extensions`]:
+/// Each method has a default that changes nothing. One value serves all calls at once. What one
+/// call's methods have to say to each other goes into the request's extensions, which come back as
+/// [`InterceptedCall::extensions`]:
 ///
 /// ```
 /// use std::time::Instant;
-/// use temaki::{AsyncInterceptor, Request, Status, interceptor::InterceptedCall, metadata::MetadataMap};
+/// use temaki::interceptor::{AsyncInterceptor, InterceptedCall};
+/// use temaki::{Request, Status, metadata::MetadataMap};
 ///
 /// #[derive(Clone, Copy)]
 /// struct Started(Instant);
@@ -68,8 +73,8 @@ where
 /// }
 /// ```
 pub trait AsyncInterceptor: Send + Sync + 'static {
-    /// As [`Interceptor::call`], with time to wait: for a token, for a rate limiter. The wait counts against the call's deadline, and
-    /// dropping the call drops the future.
+    /// As [`Interceptor::call`], with time to wait: for a token, for a rate limiter. The wait
+    /// counts against the call's deadline, and dropping the call drops the future.
     ///
     /// Write it as `async fn request(&self, …)`.
     fn request(
@@ -79,17 +84,36 @@ pub trait AsyncInterceptor: Send + Sync + 'static {
         std::future::ready(Ok(request))
     }
 
-    /// Sees and changes the response metadata: on a server before it is sent, on a client before the caller gets it. Not called where the
-    /// call ends without any (Trailers-Only).
+    /// Sees and changes the response metadata: on a server before it is sent, on a client before
+    /// the caller gets it. Not called where the call ends without any (Trailers-Only).
     fn response(&self, call: &InterceptedCall, metadata: &mut MetadataMap) {
         let _ = (call, metadata);
     }
 
-    /// Sees how the call ended, success included, and sees and changes the trailing metadata: on a server before it is sent, on a client
-    /// before the caller gets it. `status` is for reading code and message; its own metadata is `trailers`. Called once at most: not
-    /// where the call was dropped or cut off, and not for a call that this or an earlier interceptor refused.
+    /// Sees how the call ended, success included, and sees and changes the trailing metadata: on a
+    /// server before it is sent, on a client before the caller gets it. `status` is for reading
+    /// code and message; its own metadata is `trailers`. Called once at most: not where the call
+    /// was dropped or cut off, and not for a call that this or an earlier interceptor refused.
     fn trailers(&self, call: &InterceptedCall, status: &Status, trailers: &mut MetadataMap) {
         let _ = (call, status, trailers);
+    }
+}
+
+/// One interceptor for several channels or services.
+impl<I: AsyncInterceptor> AsyncInterceptor for Arc<I> {
+    fn request(
+        &self,
+        request: Request<()>,
+    ) -> impl Future<Output = Result<Request<()>, Status>> + Send {
+        I::request(self, request)
+    }
+
+    fn response(&self, call: &InterceptedCall, metadata: &mut MetadataMap) {
+        I::response(self, call, metadata);
+    }
+
+    fn trailers(&self, call: &InterceptedCall, status: &Status, trailers: &mut MetadataMap) {
+        I::trailers(self, call, status, trailers);
     }
 }
 
@@ -112,7 +136,8 @@ impl InterceptedCall {
     }
 }
 
-/// The interceptors of a server, a service or a channel, in the order in which they see a request; they see the answer in reverse.
+/// The interceptors of a server, a service or a channel, in the order in which they see a request;
+/// they see the answer in reverse.
 #[derive(Clone, Default)]
 pub(crate) struct Interceptors {
     /// None if empty. The list is made when things are set up and only read afterwards.
@@ -155,7 +180,8 @@ impl Interceptors {
         self.list.is_none()
     }
 
-    /// Passes the request through all of them, first to last. Without an asynchronous one among them this never waits and never allocates.
+    /// Passes the request through all of them, first to last. Without an asynchronous one among
+    /// them this never waits and never allocates.
     pub(crate) async fn request(&self, mut request: Request<()>) -> Result<Request<()>, Status> {
         for interceptor in self.list.iter().flat_map(|list| list.iter()) {
             request = match interceptor.request(request) {
@@ -166,8 +192,8 @@ impl Interceptors {
         Ok(request)
     }
 
-    /// What [`response`](Self::response) and [`trailers`](Self::trailers) will need, taken from the request before it goes to its
-    /// handler or stream. None if nobody looks at answers.
+    /// What [`response`](Self::response) and [`trailers`](Self::trailers) will need, taken from the
+    /// request before it goes to its handler or stream. None if nobody looks at answers.
     pub(crate) fn call_of<T>(&self, request: &Request<T>) -> Option<InterceptedCall> {
         if !self.sees_answers {
             return None;
@@ -216,7 +242,8 @@ impl fmt::Debug for Interceptors {
     }
 }
 
-/// Either kind behind one pointer. The boxed future is made here, for asynchronous ones only, and never in user code.
+/// Either kind behind one pointer. The boxed future is made here, for asynchronous ones only, and
+/// never in user code.
 trait Erased: Send + Sync {
     fn request<'a>(&'a self, request: Request<()>) -> Step<'a>;
     fn response(&self, call: &InterceptedCall, metadata: &mut MetadataMap);

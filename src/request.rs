@@ -1,7 +1,8 @@
 //! [`Request`]: a message, or a stream of them, with what goes beside it.
 //!
-//! A client's request says what should happen (metadata, timeout); a server's also knows what did (deadline, path, connection). Both are
-//! one type, so that a handler can hand what it got to a client. How this becomes a head of HTTP/2 is the business of `head.rs`.
+//! A client's request says what should happen (metadata, timeout); a server's also knows what did
+//! (deadline, path, connection). Both are one type, so that a handler can hand what it got to a
+//! client. How this becomes a head of HTTP/2 is the business of `head.rs`.
 
 use crate::connect_info::ConnectInfo;
 use crate::metadata::MetadataMap;
@@ -27,7 +28,8 @@ pub struct Request<T> {
     facts: Facts,
 }
 
-/// What a request knows besides what the application put in. In place and not in a box: moving some words is cheaper than an allocation.
+/// What a request knows besides what the application put in. In place and not in a box: moving some
+/// words is cheaper than an allocation.
 #[derive(Debug, Clone, Default)]
 struct Facts {
     /// Server: where the call's time ends, by this side's clock.
@@ -110,8 +112,9 @@ impl<T> Request<T> {
         }
     }
 
-    /// Metadata, extensions and message. [`from_parts`](Self::from_parts) makes a request of them that knows all this one knew: what has
-    /// no part of its own (deadline, addresses …) travels in the extensions.
+    /// Metadata, extensions and message. [`from_parts`](Self::from_parts) makes a request of them
+    /// that knows all this one knew: what has no part of its own (deadline, addresses …) travels in
+    /// the extensions.
     pub fn into_parts(self) -> (MetadataMap, Extensions, T) {
         let Self {
             metadata,
@@ -136,20 +139,22 @@ impl<T> Request<T> {
         }
     }
 
-    /// Client: lets the call take at most `timeout`, from the moment it is started to its last byte. It is sent as `grpc-timeout`, so that
-    /// the server stops, too. The earlier of this and the channel's own limit holds.
+    /// Client: lets the call take at most `timeout`, from the moment it is started to its last
+    /// byte. It is sent as `grpc-timeout`, so that the server stops, too. The earlier of this and
+    /// the channel's own limit holds.
     pub fn set_timeout(&mut self, timeout: Duration) {
         self.facts.timeout = Some(timeout);
     }
 
-    /// Client: should the call wait while there is no connection, up to its deadline, instead of failing with UNAVAILABLE when connecting
-    /// fails? Overrides what the channel is set to. See gRPC's wait-for-ready.md.
+    /// Client: should the call wait while there is no connection, up to its deadline, instead of
+    /// failing with UNAVAILABLE when connecting fails? Overrides what the channel is set to. See
+    /// gRPC's wait-for-ready.md.
     pub fn set_wait_for_ready(&mut self, wait: bool) {
         self.facts.wait_for_ready = Some(wait);
     }
 
-    /// Server: when the caller's time is up, by this side's clock. None if it set no limit. A client call made with this request ends by
-    /// then, too.
+    /// Server: when the caller's time is up, by this side's clock. None if it set no limit. A
+    /// client call made with this request ends by then, too.
     pub fn deadline(&self) -> Option<Instant> {
         self.facts.deadline
     }
@@ -161,7 +166,8 @@ impl<T> Request<T> {
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// The path of the method, `/package.Service/Method`. None on a client's request that no channel has seen.
+    /// The path of the method, `/package.Service/Method`. None on a client's request that no
+    /// channel has seen.
     pub fn method_path(&self) -> Option<&str> {
         self.facts.path.as_ref().map(PathAndQuery::path)
     }
@@ -223,7 +229,8 @@ impl<T> Request<T> {
         self.facts.path = Some(path);
     }
 
-    /// The message apart from the request around it, for interceptors; `request.map(|()| message)` joins them.
+    /// The message apart from the request around it, for interceptors; `request.map(|()| message)`
+    /// joins them.
     pub(crate) fn split(self) -> (Request<()>, T) {
         let Self {
             metadata,
@@ -275,7 +282,8 @@ impl<T: fmt::Debug> fmt::Debug for Request<T> {
     }
 }
 
-/// What a client method takes: a message, or a [`Request`] around one. Sealed: it is implemented for everything that fits.
+/// What a client method takes: a message, or a [`Request`] around one. Sealed: it is implemented
+/// for everything that fits.
 pub trait IntoRequest<T>: sealed::Sealed {
     /// The request around the message.
     fn into_request(self) -> Request<T>;
@@ -293,7 +301,8 @@ impl<T> IntoRequest<T> for Request<T> {
     }
 }
 
-/// What a client method with a stream of requests takes: a stream of messages, or a [`Request`] around one. Sealed, as [`IntoRequest`].
+/// What a client method with a stream of requests takes: a stream of messages, or a [`Request`]
+/// around one. Sealed, as [`IntoRequest`].
 pub trait IntoStreamingRequest: sealed::Sealed {
     /// The stream.
     type Stream: Stream<Item = Self::Message> + Send + 'static;

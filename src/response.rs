@@ -1,13 +1,15 @@
 //! [`Response`]: a message, or a stream of them, with what comes before and after it.
 //!
-//! Two kinds of metadata, since a response has two heads: [`metadata`](Response::metadata) leaves before the first message, `trailers`
-//! behind the last, beside the status. How they become HEADERS is the business of `head.rs` and `trailers.rs`.
+//! Two kinds of metadata, since a response has two heads: [`metadata`](Response::metadata) leaves
+//! before the first message, `trailers` behind the last, beside the status. How they become HEADERS
+//! is the business of `head.rs` and `trailers.rs`.
 
 use crate::metadata::{self, MetadataMap};
 use http::Extensions;
 use std::fmt;
 
-/// A message (or a stream of them) that answers a request, with metadata before it and trailers behind it.
+/// A message (or a stream of them) that answers a request, with metadata before it and trailers
+/// behind it.
 ///
 /// ```
 /// use temaki::Response;
@@ -64,16 +66,16 @@ impl<T> Response<T> {
         &mut self.metadata
     }
 
-    /// The metadata from the call's end. On a client they are here where the response is one message; a streamed response has them at
-    /// its stream's end.
+    /// The metadata from the call's end. On a client they are here where the response is one
+    /// message; a streamed response has them at its stream's end.
     pub fn trailers(&self) -> &MetadataMap {
         self.trailers
             .as_deref()
             .unwrap_or_else(|| metadata::empty())
     }
 
-    /// The metadata of the call's end, to be changed. A server sends them when the call succeeds; if a response stream ends in an error,
-    /// the error's own metadata goes instead.
+    /// The metadata of the call's end, to be changed. A server sends them when the call succeeds;
+    /// if a response stream ends in an error, the error's own metadata goes instead.
     pub fn trailers_mut(&mut self) -> &mut MetadataMap {
         self.trailers.get_or_insert_default()
     }
@@ -107,7 +109,8 @@ impl<T> Response<T> {
         }
     }
 
-    /// Metadata, message and extensions. Trailers travel in the extensions, and [`from_parts`](Self::from_parts) finds them there.
+    /// Metadata, message and extensions. Trailers travel in the extensions, and
+    /// [`from_parts`](Self::from_parts) finds them there.
     pub fn into_parts(self) -> (MetadataMap, T, Extensions) {
         let Self {
             metadata,
@@ -132,7 +135,8 @@ impl<T> Response<T> {
         }
     }
 
-    /// As [`into_parts`](Self::into_parts), for the ends of a call: what is before the messages, the messages, what is behind them.
+    /// As [`into_parts`](Self::into_parts), for the ends of a call: what is before the messages,
+    /// the messages, what is behind them.
     pub(crate) fn into_ends(self) -> (MetadataMap, T, Option<Box<MetadataMap>>) {
         (self.metadata, self.message, self.trailers)
     }

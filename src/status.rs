@@ -1,24 +1,29 @@
 //! [`Status`]: how a call ended, and [`Origin`]: who says so.
 //!
-//! Spec: PROTOCOL-HTTP2, Status, Status-Message, Status-Details; statuscodes.md for who may use which code. What a status looks like in
-//! trailers is the business of `trailers.rs`; this file knows no header name.
+//! Spec: PROTOCOL-HTTP2, Status, Status-Message, Status-Details; statuscodes.md for who may use
+//! which code. What a status looks like in trailers is the business of `trailers.rs`; this file
+//! knows no header name.
 //!
-//! A `Status` is the error of nearly every function here, so it is two words: the code, and a box that exists only if there is more to say.
+//! A `Status` is the error of nearly every function here, so it is two words: the code, and a box
+//! that exists only if there is more to say.
 
 use crate::metadata::{self, MetadataMap};
 use crate::wire::code::Code;
 use bytes::Bytes;
 use std::{borrow::Cow, error::Error, fmt, fmt::Write as _, io, sync::Arc};
 
-/// How a call ended: a code, and where there is more to say a message for people, details for programs and trailing metadata.
+/// How a call ended: a code, and where there is more to say a message for people, details for
+/// programs and trailing metadata.
 ///
-/// Handlers return it as their error; clients get it as theirs. [`origin`](Self::origin) tells a status that the peer sent from one that
-/// was made up on this side of the network, and `source()` has the error underneath. Neither ever leaves the process.
+/// Handlers return it as their error; clients get it as theirs. [`origin`](Self::origin) tells a
+/// status that the peer sent from one that was made up on this side of the network, and `source()`
+/// has the error underneath. Neither ever leaves the process.
 ///
 /// # A status on its way through
 ///
-/// A handler that calls another server and returns that server's error with `?` passes on code, message and details. The trailing metadata
-/// that came with it stays behind, since it may hold what that server meant for us alone: see [`forward_metadata`](Self::forward_metadata).
+/// A handler that calls another server and returns that server's error with `?` passes on code,
+/// message and details. The trailing metadata that came with it stays behind, since it may hold
+/// what that server meant for us alone: see [`forward_metadata`](Self::forward_metadata).
 ///
 /// ```
 /// use temaki::{Code, Status};
@@ -52,33 +57,39 @@ struct Rest {
     source: Option<Arc<dyn Error + Send + Sync>>,
     /// Never sent.
     origin: Origin,
-    /// Is `metadata` sent although it was received? Without meaning where the origin is the application.
+    /// Is `metadata` sent although it was received? Without meaning where the origin is the
+    /// application.
     forward: bool,
 }
 
 /// Who made a [`Status`].
 ///
-/// It answers the first question of anybody who debugs a call: did the other side say this, or did we? It stays in the process: a status
-/// that is sent arrives as [`Peer`](Self::Peer).
+/// It answers the first question of anybody who debugs a call: did the other side say this, or did
+/// we? It stays in the process: a status that is sent arrives as [`Peer`](Self::Peer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Origin {
     /// Code of the application: a handler, an interceptor, a codec of its own.
     #[default]
     Application,
-    /// The peer, in the trailers of the call. The server's application or its gRPC library: the wire does not tell them apart.
+    /// The peer, in the trailers of the call. The server's application or its gRPC library: the
+    /// wire does not tell them apart.
     Peer,
-    /// An answer that is HTTP but not gRPC, typically from a proxy: its HTTP status. The code was derived from that.
+    /// An answer that is HTTP but not gRPC, typically from a proxy: its HTTP status. The code was
+    /// derived from that.
     Http(u16),
-    /// The peer, or the HTTP/2 layer, reset the stream with this error code (RFC 9113 §7) before a status came.
+    /// The peer, or the HTTP/2 layer, reset the stream with this error code (RFC 9113 §7) before a
+    /// status came.
     Reset(u32),
-    /// The peer is closing the connection with this error code (RFC 9113 §6.8) and did not process the call.
+    /// The peer is closing the connection with this error code (RFC 9113 §6.8) and did not process
+    /// the call.
     GoAway(u32),
     /// The call's deadline passed, by the clock on this side.
     LocalDeadline,
     /// A limit set on this side: message size, header size, concurrency.
     LocalLimit,
-    /// The peer broke the rules of gRPC: a malformed message, two messages on a unary call, no status at the end.
+    /// The peer broke the rules of gRPC: a malformed message, two messages on a unary call, no
+    /// status at the end.
     Protocol,
     /// The connection: it could not be made, or it broke. `source()` says why.
     Transport,
@@ -94,7 +105,8 @@ macro_rules! constructors {
 }
 
 impl Status {
-    /// A status with `code` and `message`. Costs an allocation only if there is a message; a literal is not copied.
+    /// A status with `code` and `message`. Costs an allocation only if there is a message; a
+    /// literal is not copied.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Status {
         let message = message.into();
         if message.is_empty() {
@@ -110,7 +122,8 @@ impl Status {
     }
 
     constructors! {
-        /// OK. A handler that returns it as its error ends the call as a success without a message, which a unary caller will not accept.
+        /// OK. A handler that returns it as its error ends the call as a success without a message,
+        /// which a unary caller will not accept.
         ok Ok;
         /// CANCELLED: the call was given up, typically by its caller.
         cancelled Cancelled;
@@ -128,7 +141,8 @@ impl Status {
         permission_denied PermissionDenied;
         /// RESOURCE_EXHAUSTED: a quota, a limit, or memory.
         resource_exhausted ResourceExhausted;
-        /// FAILED_PRECONDITION: the system is in the wrong state; the caller must change it before trying again.
+        /// FAILED_PRECONDITION: the system is in the wrong state; the caller must change it before
+        /// trying again.
         failed_precondition FailedPrecondition;
         /// ABORTED: a conflict; try again from a higher level.
         aborted Aborted;
@@ -182,7 +196,8 @@ impl Status {
         }
     }
 
-    /// The status that `error` is or has among its sources; UNKNOWN with its text and itself as `source()` if there is none.
+    /// The status that `error` is or has among its sources; UNKNOWN with its text and itself as
+    /// `source()` if there is none.
     ///
     /// A status found below another error keeps everything but its source, which is then `error`.
     pub fn from_error(error: Box<dyn Error + Send + Sync>) -> Status {
@@ -217,7 +232,8 @@ impl Status {
         self.code
     }
 
-    /// The message for people; empty if there is none. From a peer it may hold anything: print the status, which escapes it, not this.
+    /// The message for people; empty if there is none. From a peer it may hold anything: print the
+    /// status, which escapes it, not this.
     pub fn message(&self) -> &str {
         self.rest.as_ref().map_or("", |rest| &rest.message)
     }
@@ -234,7 +250,8 @@ impl Status {
             .map_or_else(|| metadata::empty(), |rest| &rest.metadata)
     }
 
-    /// The metadata, to be changed. On a status that was received it goes on only after [`forward_metadata`](Self::forward_metadata).
+    /// The metadata, to be changed. On a status that was received it goes on only after
+    /// [`forward_metadata`](Self::forward_metadata).
     pub fn metadata_mut(&mut self) -> &mut MetadataMap {
         &mut self.rest_mut().metadata
     }
@@ -248,7 +265,8 @@ impl Status {
 
     /// Lets a status that came from a peer take its metadata along when a handler returns it.
     ///
-    /// Without this only code, message and details go on. Call it where the other server is trusted to speak to our caller.
+    /// Without this only code, message and details go on. Call it where the other server is trusted
+    /// to speak to our caller.
     #[must_use = "the status is consumed and returned"]
     pub fn forward_metadata(mut self) -> Status {
         if let Some(rest) = &mut self.rest {
@@ -265,7 +283,8 @@ impl Status {
 
     /// A status that this library makes up.
     ///
-    /// `code` is one of those that statuscodes.md leaves to libraries, so that an application can trust the others to be its own.
+    /// `code` is one of those that statuscodes.md leaves to libraries, so that an application can
+    /// trust the others to be its own.
     pub(crate) fn library(
         code: Code,
         message: impl Into<Cow<'static, str>>,
@@ -283,7 +302,8 @@ impl Status {
         }
     }
 
-    /// A status that came from the peer. `metadata` is what else the trailers held; reserved names may still be inside.
+    /// A status that came from the peer. `metadata` is what else the trailers held; reserved names
+    /// may still be inside.
     pub(crate) fn from_peer(
         code: Code,
         message: Cow<'static, str>,
@@ -316,7 +336,8 @@ impl Status {
         self
     }
 
-    /// The metadata that goes into the trailers when this status is sent; None if there is none, or none that may go on.
+    /// The metadata that goes into the trailers when this status is sent; None if there is none, or
+    /// none that may go on.
     pub(crate) fn metadata_to_send(&self) -> Option<&MetadataMap> {
         let rest = self.rest.as_ref()?;
         let ours = rest.origin == Origin::Application || rest.forward;
@@ -328,7 +349,8 @@ impl Status {
     }
 }
 
-/// May this library say `code` on its own account? The other seven speak about the application's state, of which a library knows nothing.
+/// May this library say `code` on its own account? The other seven speak about the application's
+/// state, of which a library knows nothing.
 pub(crate) const fn is_library_code(code: Code) -> bool {
     match code {
         Code::Ok
@@ -351,10 +373,11 @@ pub(crate) const fn is_library_code(code: Code) -> bool {
     }
 }
 
-/// For `?` in a handler. What failed is this server's file or socket, not the caller's request, so the code says no more than whether
-/// trying again may help: UNAVAILABLE for a connection, RESOURCE_EXHAUSTED for memory and disk, else UNKNOWN. A handler that means
-/// NOT_FOUND says so. The error's text becomes the message and reaches the caller; the error itself becomes `source()`. An `io::Error`
-/// around a status gives that status.
+/// For `?` in a handler. What failed is this server's file or socket, not the caller's request, so
+/// the code says no more than whether trying again may help: UNAVAILABLE for a connection,
+/// RESOURCE_EXHAUSTED for memory and disk, else UNKNOWN. A handler that means NOT_FOUND says so.
+/// The error's text becomes the message and reaches the caller; the error itself becomes
+/// `source()`. An `io::Error` around a status gives that status.
 impl From<io::Error> for Status {
     fn from(error: io::Error) -> Status {
         use io::ErrorKind;
@@ -378,7 +401,8 @@ impl From<io::Error> for Status {
             }
             _ => Code::Unknown,
         };
-        // An io::Error skips the error inside it when asked for its source, so that one is asked first.
+        // An io::Error skips the error inside it when asked for its source, so that one is asked
+        // first.
         if let Some(status) = error
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<Status>())
@@ -399,18 +423,20 @@ impl Error for Status {
     }
 }
 
-/// `code NOT_FOUND: no such user`, on one line whatever the peer sent: control characters are escaped, and the message ends after 4 KiB.
+/// `code NOT_FOUND: no such user`, on one line whatever the peer sent: control characters are
+/// escaped, and the message ends after 4 KiB.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "code {}", self.code.name())?;
         if !self.message().is_empty() {
-            write!(f, ": {}", OneLine(self.message()))?;
+            write!(f, ": {}", OneLine::Plain(self.message()))?;
         }
         Ok(())
     }
 }
 
-/// As `Display`, with what else is known. Details show as their length, secret metadata as `[redacted]`.
+/// As `Display`, with what else is known. Details show as their length, secret metadata as
+/// `[redacted]`.
 impl fmt::Debug for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut all = f.debug_struct("Status");
@@ -419,7 +445,10 @@ impl fmt::Debug for Status {
             return all.finish();
         };
         if !rest.message.is_empty() {
-            all.field("message", &format_args!("\"{}\"", OneLine(&rest.message)));
+            all.field(
+                "message",
+                &format_args!("{}", OneLine::Quoted(&rest.message)),
+            );
         }
         if !rest.details.is_empty() {
             all.field("details", &format_args!("{} bytes", rest.details.len()));
@@ -431,15 +460,19 @@ impl fmt::Debug for Status {
         if let Some(source) = &rest.source {
             all.field(
                 "source",
-                &format_args!("\"{}\"", OneLine(&source.to_string())),
+                &format_args!("{}", OneLine::Quoted(&source.to_string())),
             );
         }
         all.finish()
     }
 }
 
-/// Foreign text for one line of a log: no control character, nothing that turns the direction of writing, at most 4 KiB.
-struct OneLine<'a>(&'a str);
+/// Foreign text for one line of a log: no control character, nothing that turns the direction of
+/// writing, at most 4 KiB. `Quoted` can stand beside other fields: its own quotes are escaped.
+enum OneLine<'a> {
+    Plain(&'a str),
+    Quoted(&'a str),
+}
 
 impl OneLine<'_> {
     const MAX: usize = 4096;
@@ -447,16 +480,23 @@ impl OneLine<'_> {
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (text, quote) = match *self {
+            OneLine::Plain(text) => (text, ""),
+            OneLine::Quoted(text) => (text, "\""),
+        };
+        f.write_str(quote)?;
         let mut shown = 0;
-        for char in self.0.chars() {
-            let escape = is_unsafe_in_logs(char);
+        for char in text.chars() {
+            let escape =
+                is_unsafe_in_logs(char) || (!quote.is_empty() && matches!(char, '"' | '\\'));
             let len = if escape {
                 char.escape_default().len()
             } else {
                 char.len_utf8()
             };
             if shown + len > Self::MAX {
-                return write!(f, "… ({} bytes in all)", self.0.len());
+                write!(f, "… ({} bytes in all)", text.len())?;
+                break;
             }
             shown += len;
             if escape {
@@ -465,12 +505,13 @@ impl fmt::Display for OneLine<'_> {
                 f.write_char(char)?
             }
         }
-        Ok(())
+        f.write_str(quote)
     }
 }
 
-/// Control characters, the line and paragraph separators, and those that reverse the text around them.
+/// Control characters, the line and paragraph separators, and those that turn the direction of the
+/// text around them.
 fn is_unsafe_in_logs(char: char) -> bool {
     char.is_control()
-        || matches!(char, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(char, '\u{2028}'..='\u{202e}' | '\u{200e}' | '\u{200f}' | '\u{2066}'..='\u{2069}')
 }

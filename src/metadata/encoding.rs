@@ -1,7 +1,8 @@
-//! The two ways a metadata value is written: as itself ([`Ascii`]), or as base64 of any bytes ([`Binary`], names ending in `-bin`).
+//! The two ways a metadata value is written: as itself ([`Ascii`]), or as base64 of any bytes
+//! ([`Binary`], names ending in `-bin`).
 //!
-//! Spec: PROTOCOL-HTTP2, "ASCII-Value" and "Binary Header". The markers are types, so that asking for text under a `-bin` name (or the
-//! reverse) finds nothing instead of base64 garbage.
+//! Spec: PROTOCOL-HTTP2, "ASCII-Value" and "Binary Header". The markers are types, so that asking
+//! for text under a `-bin` name (or the reverse) finds nothing instead of base64 garbage.
 
 use super::names;
 use crate::wire::base64;
@@ -9,7 +10,8 @@ use bytes::Bytes;
 use http::HeaderValue;
 use std::{error::Error, fmt, hash::Hash};
 
-/// How the values under a name are written: [`Ascii`] or [`Binary`]. Sealed: gRPC knows no third way.
+/// How the values under a name are written: [`Ascii`] or [`Binary`]. Sealed: gRPC knows no third
+/// way.
 pub trait ValueEncoding:
     Clone + fmt::Debug + Eq + Hash + Send + Sync + 'static + sealed::Sealed
 {
@@ -41,7 +43,8 @@ pub(super) mod sealed {
     use super::*;
 
     pub trait Sealed {
-        /// May one header hold several values, joined by commas? Never for text: a comma there is the application's own.
+        /// May one header hold several values, joined by commas? Never for text: a comma there is
+        /// the application's own.
         const COMMA_LIST: bool;
         /// From the application's bytes to the header's.
         fn encode(value: &[u8]) -> Result<HeaderValue, InvalidMetadataValueBytes>;
@@ -56,7 +59,7 @@ impl sealed::Sealed for Ascii {
     const COMMA_LIST: bool = false;
 
     fn encode(value: &[u8]) -> Result<HeaderValue, InvalidMetadataValueBytes> {
-        //= GRPC-META-ASCII  bytes that HTTP allows pass, also 0x80 to 0xFF: a value that was received can be sent on
+        //= GRPC-META-ASCII  bytes that HTTP allows pass, 0x80 to 0xFF too
         HeaderValue::from_bytes(value)
             .map_err(|_| InvalidMetadataValueBytes(InvalidMetadataValue::Control))
     }
@@ -91,7 +94,8 @@ impl sealed::Sealed for Binary {
     }
 }
 
-/// A text is no metadata value: it holds a control character or something that is not ASCII. Send such data under a `-bin` name.
+/// A text is no metadata value: it holds a control character or something that is not ASCII. Send
+/// such data under a `-bin` name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InvalidMetadataValue {
@@ -106,16 +110,21 @@ pub enum InvalidMetadataValue {
 impl fmt::Display for InvalidMetadataValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Control => "metadata value holds a control byte; use a name ending in -bin for arbitrary bytes",
+            Self::Control => {
+                "metadata value holds a control byte; arbitrary bytes need a name ending in -bin"
+            }
             Self::Base64 => "-bin metadata value is not base64",
-            Self::NotAscii => "metadata value is not printable ASCII; use a name ending in -bin for arbitrary bytes",
+            Self::NotAscii => {
+                "metadata value is not printable ASCII; other text needs a name ending in -bin"
+            }
         })
     }
 }
 
 impl Error for InvalidMetadataValue {}
 
-/// Bytes are no metadata value, or (in [`to_bytes`](super::MetadataValue::to_bytes)) a received `-bin` value is not base64.
+/// Bytes are no metadata value, or (in [`to_bytes`](super::MetadataValue::to_bytes)) a received
+/// `-bin` value is not base64.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct InvalidMetadataValueBytes(pub(super) InvalidMetadataValue);
 

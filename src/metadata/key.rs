@@ -1,7 +1,8 @@
 //! [`MetadataKey`]: the name of a metadata entry, checked once when it is made.
 //!
-//! Spec: PROTOCOL-HTTP2, Header-Name: digits, lower-case letters, `_`, `-`, `.`. The key knows whether its values are text or bytes, not
-//! whether gRPC reserves it: that is asked where entries are read and sent ([`MetadataMap`](super::MetadataMap)).
+//! Spec: PROTOCOL-HTTP2, Header-Name: digits, lower-case letters, `_`, `-`, `.`. The key knows
+//! whether its values are text or bytes, not whether gRPC reserves it: that is asked where entries
+//! are read and sent ([`MetadataMap`](super::MetadataMap)).
 
 use super::{Ascii, Binary, ValueEncoding, names};
 use http::HeaderName;
@@ -22,7 +23,8 @@ pub type AsciiMetadataKey = MetadataKey<Ascii>;
 pub type BinaryMetadataKey = MetadataKey<Binary>;
 
 impl<VE: ValueEncoding> MetadataKey<VE> {
-    /// A key from bytes that are known at run time. Upper-case letters become lower-case, as in `http`.
+    /// A key from bytes that are known at run time. Upper-case letters become lower-case, as in
+    /// `http`.
     ///
     /// # Errors
     /// A character outside `0-9 a-z _ - .`, or a suffix that does not fit `VE`.
@@ -40,8 +42,8 @@ impl<VE: ValueEncoding> MetadataKey<VE> {
     /// A key from a literal.
     ///
     /// # Panics
-    /// If the literal is no key, upper-case letters included, or its suffix does not fit `VE`. Use [`from_bytes`](Self::from_bytes) for
-    /// anything that is not a literal.
+    /// If the literal is no key, upper-case letters included, or its suffix does not fit `VE`. Use
+    /// [`from_bytes`](Self::from_bytes) for anything that is not a literal.
     pub fn from_static(src: &'static str) -> Self {
         assert!(
             names::is_well_formed(src),
@@ -71,7 +73,8 @@ impl<VE: ValueEncoding> MetadataKey<VE> {
     }
 }
 
-/// What [`MetadataMap::insert`](super::MetadataMap::insert) takes as a key: a literal (checked, panics if bad) or a [`MetadataKey`].
+/// What [`MetadataMap::insert`](super::MetadataMap::insert) takes as a key: a literal (checked,
+/// panics if bad) or a [`MetadataKey`].
 ///
 /// Only `'static` text, so that nobody panics on a name that came from outside. Sealed.
 pub trait IntoMetadataKey<VE: ValueEncoding>: sealed::Sealed<VE> {}

@@ -1,7 +1,9 @@
-//! [`MetadataMap`]: the metadata of a request, a response or a call's end, over the header map that HTTP/2 gave or will take.
+//! [`MetadataMap`]: the metadata of a request, a response or a call's end, over the header map that
+//! HTTP/2 gave or will take.
 //!
-//! Spec: PROTOCOL-HTTP2, Custom-Metadata. The map *is* the header map: making one from a received head moves it, nothing is parsed, copied
-//! or taken out. Names that belong to gRPC stay inside unseen; they are skipped when somebody looks and dropped when the map is sent.
+//! Spec: PROTOCOL-HTTP2, Custom-Metadata. The map *is* the header map: making one from a received
+//! head moves it, nothing is parsed, copied or taken out. Names that belong to gRPC stay inside
+//! unseen; they are skipped when somebody looks and dropped when the map is sent.
 
 use super::key::IntoMetadataKey;
 use super::{Ascii, Binary, MetadataKey, MetadataValue, MetadataValueRef, ValueEncoding, names};
@@ -10,12 +12,13 @@ use std::{fmt, marker::PhantomData};
 
 /// Metadata: names and values beside the messages of a call.
 ///
-/// Names ending in `-bin` hold arbitrary bytes and are reached by the methods ending in `_bin`; all others hold text. A name may occur
-/// several times; the order of its values is kept.
+/// Names ending in `-bin` hold arbitrary bytes and are reached by the methods ending in `_bin`; all
+/// others hold text. A name may occur several times; the order of its values is kept.
 ///
-/// Names that gRPC reserves are neither visible nor settable: everything beginning with `grpc-` (but `grpc-previous-rpc-attempts` and
-/// `grpc-retry-pushback-ms`), `te` and `content-type`. `user-agent` and the names of HTTP connections can be read where a peer sent them,
-/// and are left out when a map is sent. So a received map can be sent on as it is.
+/// Names that gRPC reserves are neither visible nor settable: everything beginning with `grpc-`
+/// (but `grpc-previous-rpc-attempts` and `grpc-retry-pushback-ms`), `te` and `content-type`.
+/// `user-agent` and the names of HTTP connections can be read where a peer sent them, and are left
+/// out when a map is sent. So a received map can be sent on as it is.
 ///
 /// An empty map allocates nothing.
 ///
@@ -79,12 +82,14 @@ impl MetadataMap {
         self.headers.clear();
     }
 
-    /// The first text value of `key`. None for a name that is absent, reserved or ends in `-bin`. Case of `key` does not matter.
+    /// The first text value of `key`. None for a name that is absent, reserved or ends in `-bin`.
+    /// Case of `key` does not matter.
     pub fn get(&self, key: impl AsRef<str>) -> Option<MetadataValueRef<'_, Ascii>> {
         self.get_all(key).iter().next()
     }
 
-    /// The first byte value of `key`, still encoded: see [`MetadataValueRef::to_bytes`]. None for a name that is absent or does not end in `-bin`.
+    /// The first byte value of `key`, still encoded: see [`MetadataValueRef::to_bytes`]. None for a
+    /// name that is absent or does not end in `-bin`.
     pub fn get_bin(&self, key: impl AsRef<str>) -> Option<MetadataValueRef<'_, Binary>> {
         self.get_all_bin(key).iter().next()
     }
@@ -94,7 +99,8 @@ impl MetadataMap {
         GetAll::new(&self.headers, key.as_ref())
     }
 
-    /// All byte values of `key`, in the order of the wire. A header that holds several, joined by commas, gives each.
+    /// All byte values of `key`, in the order of the wire. A header that holds several, joined by
+    /// commas, gives each.
     pub fn get_all_bin(&self, key: impl AsRef<str>) -> GetAll<'_, Binary> {
         GetAll::new(&self.headers, key.as_ref())
     }
@@ -106,10 +112,12 @@ impl MetadataMap {
 
     /// Sets the text value of `key` and removes what it had; the first value removed is returned.
     ///
-    /// A reserved name changes nothing, and so does a value beyond the 24 thousand that a header map can hold.
+    /// A reserved name changes nothing, and so does a value beyond the 24 thousand that a header
+    /// map can hold.
     ///
     /// # Panics
-    /// If `key` is a literal that is no key: upper-case letters, characters other than `0-9 a-z _ - .`, suffix `-bin`.
+    /// If `key` is a literal that is no key: upper-case letters, characters other than `0-9 a-z _ -
+    /// .`, suffix `-bin`.
     pub fn insert(
         &mut self,
         key: impl IntoMetadataKey<Ascii>,
@@ -132,7 +140,8 @@ impl MetadataMap {
 
     /// Adds a text value behind those that `key` has; true if it had any.
     ///
-    /// A reserved name changes nothing, and so does a value beyond the 24 thousand that a header map can hold.
+    /// A reserved name changes nothing, and so does a value beyond the 24 thousand that a header
+    /// map can hold.
     ///
     /// # Panics
     /// As [`insert`](Self::insert).
@@ -196,11 +205,13 @@ impl MetadataMap {
         })
     }
 
-    /// Appends to `into` what may leave the process: all but the reserved names and those that HTTP/2 would refuse.
+    /// Appends to `into` what may leave the process: all but the reserved names and those that
+    /// HTTP/2 would refuse.
     pub(crate) fn extend_headers(&self, into: &mut HeaderMap) {
         //= GRPC-META-RESERVED  whatever a map holds, reserved names are not sent from it
         for (name, value) in &self.headers {
-            // Too many for a header map: nothing that a peer's header limit would let through anyway.
+            // Too many for a header map: nothing that a peer's header limit would let through
+            // anyway.
             if names::is_sendable(name.as_str())
                 && into.try_append(name.clone(), value.clone()).is_err()
             {
@@ -270,14 +281,15 @@ impl<'a> IntoIterator for &'a MetadataMap {
     }
 }
 
-/// Values whose name says that they are secret, or that are marked so, print as `[redacted]`; others with control bytes escaped.
+/// Values whose name says that they are secret, or that are marked so, print as `[redacted]`;
+/// others with control bytes escaped.
 impl fmt::Debug for MetadataMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
         for entry in self {
-            match entry {
-                KeyAndValueRef::Ascii(key, value) => map.entry(&key, &Shown(&key, value)),
-                KeyAndValueRef::Binary(key, value) => map.entry(&key, &Shown(&key, value)),
+            match &entry {
+                KeyAndValueRef::Ascii(key, value) => map.entry(key, &Shown(key, value)),
+                KeyAndValueRef::Binary(key, value) => map.entry(key, &Shown(key, value)),
             };
         }
         map.finish()
@@ -285,7 +297,7 @@ impl fmt::Debug for MetadataMap {
 }
 
 /// A value beside the name that decides whether it may be shown.
-struct Shown<'a, VE: ValueEncoding>(&'a MetadataKey<VE>, MetadataValueRef<'a, VE>);
+struct Shown<'a, VE: ValueEncoding>(&'a MetadataKey<VE>, &'a MetadataValueRef<'a, VE>);
 
 impl<VE: ValueEncoding> fmt::Debug for Shown<'_, VE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -298,12 +310,22 @@ impl<VE: ValueEncoding> fmt::Debug for Shown<'_, VE> {
 }
 
 /// An entry of a [`MetadataMap`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum KeyAndValueRef<'a> {
     /// Text.
     Ascii(MetadataKey<Ascii>, MetadataValueRef<'a, Ascii>),
     /// Bytes, under a name ending in `-bin`.
     Binary(MetadataKey<Binary>, MetadataValueRef<'a, Binary>),
+}
+
+/// A secret shows as in the map's own `Debug`: as `[redacted]`.
+impl fmt::Debug for KeyAndValueRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ascii(key, value) => write!(f, "{key}: {:?}", Shown(key, value)),
+            Self::Binary(key, value) => write!(f, "{key}: {:?}", Shown(key, value)),
+        }
+    }
 }
 
 /// A name in a [`MetadataMap`].

@@ -1,10 +1,12 @@
 //! Metadata: what a call says beside its messages, before the first of them and at its end.
 //!
-//! [`MetadataMap`] is the map, a [`MetadataKey`] a name, a [`MetadataValue`] a value (a [`MetadataValueRef`] one inside a map). Values are
-//! text, or arbitrary bytes under names ending in `-bin`; the type parameter [`Ascii`] or [`Binary`] says which.
+//! [`MetadataMap`] is the map, a [`MetadataKey`] a name, a [`MetadataValue`] a value (a
+//! [`MetadataValueRef`] one inside a map). Values are text, or arbitrary bytes under names ending
+//! in `-bin`; the type parameter [`Ascii`] or [`Binary`] says which.
 //!
-//! Where this differs from tonic: reserved names cannot be set or seen; `get` gives a view that is copied freely instead of a reference;
-//! several `-bin` values in one comma-joined header come out as several values; there is no mutable access into the map (insert anew).
+//! Where this differs from tonic: reserved names cannot be set or seen; `get` gives a view that is
+//! copied freely instead of a reference; several `-bin` values in one comma-joined header come out
+//! as several values; there is no mutable access into the map (insert anew).
 //!
 //! Spec: PROTOCOL-HTTP2, Custom-Metadata.
 

@@ -1,14 +1,18 @@
-//! What a metadata name says about its entry: who owns it, how its value is written, whether it may be shown.
+//! What a metadata name says about its entry: who owns it, how its value is written, whether it may
+//! be shown.
 //!
-//! Spec: PROTOCOL-HTTP2 "Requests", productions Custom-Metadata, Binary-Header, ASCII-Header and Header-Name. Pure questions about a string;
-//! this file knows no map and no value. Names from the wire are lower-case (HTTP/2 demands it), names from users may not be: each question
-//! ignores ASCII case.
+//! Spec: PROTOCOL-HTTP2 "Requests", productions Custom-Metadata, Binary-Header, ASCII-Header and
+//! Header-Name. Pure questions about a string; this file knows no map and no value. Names from the
+//! wire are lower-case (HTTP/2 demands it), names from users may not be: each question ignores
+//! ASCII case.
 
-/// The two `grpc-` names that belong to the application: the retry design (gRFC A6) has a server read the first and write the second.
+/// The two `grpc-` names that belong to the application: the retry design (gRFC A6) has a server
+/// read the first and write the second.
 const PUBLIC: [&str; 2] = ["grpc-previous-rpc-attempts", "grpc-retry-pushback-ms"];
 
-/// Names that h2 refuses to send (RFC 9113 §8.2.2) or that would contradict what it sends: one of them among forwarded metadata would end
-/// the call. `user-agent` is readable in a request, but the channel writes its own.
+/// Names that h2 refuses to send (RFC 9113 §8.2.2) or that would contradict what it sends: one of
+/// them among forwarded metadata would end the call. `user-agent` is readable in a request, but the
+/// channel writes its own.
 const NEVER_SENT: [&str; 8] = [
     "user-agent",
     "connection",

@@ -1,10 +1,12 @@
 //! [`MetadataValue`], one value that is owned, and [`MetadataValueRef`], one value inside a map.
 //!
-//! Spec: PROTOCOL-HTTP2, ASCII-Value and Binary-Header. A value is kept in its *encoded* form, the bytes of the header as they came or will
-//! go; a `-bin` value is decoded when somebody asks, so that metadata that nobody reads costs nothing and bad base64 harms nobody but its reader.
+//! Spec: PROTOCOL-HTTP2, ASCII-Value and Binary-Header. A value is kept in its *encoded* form, the
+//! bytes of the header as they came or will go; a `-bin` value is decoded when somebody asks, so
+//! that metadata that nobody reads costs nothing and bad base64 harms nobody but its reader.
 //!
-//! Why two types, where tonic has one behind references: a reference to a wrapper inside a foreign map needs `unsafe`; and one header may
-//! hold several binary values, which a view can point into and a reference could not.
+//! Why two types, where tonic has one behind references: a reference to a wrapper inside a foreign
+//! map needs `unsafe`; and one header may hold several binary values, which a view can point into
+//! and a reference could not.
 
 use super::{Ascii, Binary, InvalidMetadataValue, InvalidMetadataValueBytes, ValueEncoding};
 use bytes::Bytes;
@@ -37,8 +39,8 @@ pub type AsciiMetadataValue = MetadataValue<Ascii>;
 /// An owned byte value.
 pub type BinaryMetadataValue = MetadataValue<Binary>;
 
-/// A value inside a [`MetadataMap`](super::MetadataMap): a view that is free to copy and lives as long as the map is borrowed.
-/// [`to_owned`](Self::to_owned) makes a [`MetadataValue`] of it.
+/// A value inside a [`MetadataMap`](super::MetadataMap): a view that is free to copy and lives as
+/// long as the map is borrowed. [`to_owned`](Self::to_owned) makes a [`MetadataValue`] of it.
 pub struct MetadataValueRef<'a, VE: ValueEncoding> {
     header: &'a HeaderValue,
     /// All of `header`, or one piece of it if that is a comma-joined list.
@@ -82,7 +84,8 @@ impl<VE: ValueEncoding> MetadataValue<VE> {
         self.encoded.set_sensitive(sensitive);
     }
 
-    /// Was the value marked by [`set_sensitive`](Self::set_sensitive)? Values from the wire never are.
+    /// Was the value marked by [`set_sensitive`](Self::set_sensitive)? Values from the wire never
+    /// are.
     pub fn is_sensitive(&self) -> bool {
         self.encoded.is_sensitive()
     }
@@ -108,7 +111,8 @@ impl MetadataValue<Ascii> {
     /// The text.
     ///
     /// # Errors
-    /// The value came from a peer with bytes that are no printable ASCII; [`as_bytes`](Self::as_bytes) has them.
+    /// The value came from a peer with bytes that are no printable ASCII;
+    /// [`as_bytes`](Self::as_bytes) has them.
     pub fn to_str(&self) -> Result<&str, ToStrError> {
         self.as_value_ref().to_str()
     }
@@ -199,7 +203,8 @@ impl<'a> MetadataValueRef<'a, Ascii> {
     /// As [`MetadataValue::to_str`].
     ///
     /// # Errors
-    /// The value came from a peer with bytes that are no printable ASCII; [`as_bytes`](Self::as_bytes) has them.
+    /// The value came from a peer with bytes that are no printable ASCII;
+    /// [`as_bytes`](Self::as_bytes) has them.
     pub fn to_str(self) -> Result<&'a str, ToStrError> {
         if !self
             .encoded
@@ -262,7 +267,8 @@ impl TryFrom<String> for MetadataValue<Ascii> {
     type Error = InvalidMetadataValue;
 
     fn try_from(text: String) -> Result<Self, InvalidMetadataValue> {
-        // Not straight to HeaderValue: that would let text beyond ASCII pass from a String and not from a &str.
+        // Not straight to HeaderValue: that would let text beyond ASCII pass from a String and not
+        // from a &str.
         text.parse()
     }
 }
@@ -299,12 +305,14 @@ macro_rules! number {
 }
 number!(i16 u16 i32 u32 i64 u64 usize isize);
 
-/// Byte values are equal if they decode to the same bytes (padding is no difference); values that do not decode are equal if their
-/// headers are.
+/// Byte values are equal if they decode to the same bytes (padding is no difference); values that
+/// do not decode are equal if their headers are.
 impl<VE: ValueEncoding> PartialEq for MetadataValueRef<'_, VE> {
     fn eq(&self, other: &Self) -> bool {
         self.encoded == other.encoded
-            || matches!((self.to_bytes(), other.to_bytes()), (Ok(ours), Ok(theirs)) if ours == theirs)
+            || self
+                .to_bytes()
+                .is_ok_and(|ours| other.to_bytes().is_ok_and(|theirs| ours == theirs))
     }
 }
 impl<VE: ValueEncoding> Eq for MetadataValueRef<'_, VE> {}
