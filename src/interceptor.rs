@@ -5,7 +5,7 @@
 //! `request` is what arrived and the rest is what will be sent; on a client it is the other way
 //! round. Neither sees messages.
 //!
-//! Inside, a list of them is [`Interceptors`]: one pointer, null when there are none, so that a
+//! Inside, a list of them is `Interceptors`: one pointer, null when there are none, so that a
 //! call without interceptors pays one branch.
 
 use crate::{metadata::MetadataMap, request::Request, status::Status};
@@ -286,5 +286,139 @@ impl<I: AsyncInterceptor> Erased for Async<I> {
 
     fn trailers(&self, call: &InterceptedCall, status: &Status, trailers: &mut MetadataMap) {
         self.0.trailers(call, status, trailers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::code::Code;
+    use std::pin::pin;
+    use std::sync::Mutex;
+    use std::task::{Context, Poll, Waker};
+
+    type Log = Arc<Mutex<Vec<String>>>;
+
+    /// Runs a future that has no reason to wait.
+    fn at_once<F: Future>(future: F) -> F::Output {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => output,
+            Poll::Pending => panic!("it waits"),
+        }
+    }
+
+    fn plain(name: &'static str, log: &Log) -> impl Interceptor + Clone + Send + Sync + 'static {
+        let log = Arc::clone(log);
+        move |request| {
+            log.lock().unwrap().push(format!("{name} request"));
+            Ok(request)
+        }
+    }
+
+    struct Watch(&'static str, Log);
+
+    #[derive(Clone)]
+    struct SeenBy(&'static str);
+
+    impl AsyncInterceptor for Watch {
+        async fn request(&self, mut request: Request<()>) -> Result<Request<()>, Status> {
+            self.1.lock().unwrap().push(format!("{} request", self.0));
+            request.extensions_mut().insert(SeenBy(self.0));
+            Ok(request)
+        }
+
+        fn response(&self, call: &InterceptedCall, metadata: &mut MetadataMap) {
+            self.1
+                .lock()
+                .unwrap()
+                .push(format!("{} response of {}", self.0, call.path()));
+            metadata.insert("x-seen-by", self.0.parse().unwrap());
+        }
+
+        fn trailers(&self, call: &InterceptedCall, status: &Status, _: &mut MetadataMap) {
+            let last = call.extensions().get::<SeenBy>().map(|by| by.0);
+            self.1
+                .lock()
+                .unwrap()
+                .push(format!("{} {status}, last {last:?}", self.0));
+        }
+    }
+
+    struct OnlyDefaults;
+    impl AsyncInterceptor for OnlyDefaults {}
+
+    #[test]
+    fn requests_pass_first_to_last_and_answers_last_to_first() {
+        let log = Log::default();
+        let mut outer = Interceptors::default();
+        outer.push(plain("a", &log));
+        outer.push_async(Watch("b", Arc::clone(&log)));
+        let mut inner = Interceptors::default();
+        inner.push_async(Arc::new(Watch("c", Arc::clone(&log))));
+        inner.push_async(OnlyDefaults);
+        let all = outer.then(&inner);
+
+        let mut request = Request::new(());
+        request.set_path(PathAndQuery::from_static("/S/M"));
+        let request = at_once(all.request(request)).unwrap();
+        let call = all.call_of(&request).unwrap();
+        let mut metadata = MetadataMap::new();
+        all.response(&call, &mut metadata);
+        all.trailers(&call, &Status::not_found("x"), &mut MetadataMap::new());
+        assert_eq!(
+            *log.lock().unwrap(),
+            [
+                "a request",
+                "b request",
+                "c request",
+                "c response of /S/M",
+                "b response of /S/M",
+                "c code NOT_FOUND: x, last Some(\"c\")",
+                "b code NOT_FOUND: x, last Some(\"c\")",
+            ]
+        );
+        assert_eq!(metadata.get("x-seen-by").unwrap(), "b");
+    }
+
+    #[test]
+    fn a_refusal_ends_the_way() {
+        let log = Log::default();
+        let mut all = Interceptors::default();
+        all.push(|_: Request<()>| Err(Status::unauthenticated("no token")));
+        all.push(plain("never", &log));
+        let refused = at_once(all.request(Request::new(()))).unwrap_err();
+        assert_eq!(refused.code(), Code::Unauthenticated);
+        assert!(log.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn each_call_has_its_own_copy_of_a_plain_one() {
+        let mut all = Interceptors::default();
+        let mut calls = 0;
+        all.push(move |mut request: Request<()>| {
+            calls += 1;
+            request.metadata_mut().insert("x-calls", calls.into());
+            Ok(request)
+        });
+        for _ in 0..2 {
+            let request = at_once(all.request(Request::new(()))).unwrap();
+            assert_eq!(request.metadata().get("x-calls").unwrap(), "1");
+        }
+    }
+
+    #[test]
+    fn none_is_one_null_pointer() {
+        let none = Interceptors::default();
+        assert!(none.is_empty() && none.then(&none).is_empty());
+        assert!(none.call_of(&Request::new(())).is_none());
+        assert!(at_once(none.request(Request::new(()))).is_ok());
+
+        let mut plain_only = Interceptors::default();
+        plain_only.push(|request: Request<()>| Ok(request));
+        assert!(!plain_only.is_empty());
+        assert!(
+            plain_only.call_of(&Request::new(())).is_none(),
+            "nobody looks at answers"
+        );
     }
 }

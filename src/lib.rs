@@ -1,33 +1,17 @@
 //! gRPC rolled by hand, directly on `h2`.
 
+#![allow(
+    dead_code,
+    reason = "floor 1 serves endpoints that a build may leave out"
+)]
+
+pub mod interceptor;
+pub mod metadata;
 pub mod wire;
 
-#[allow(
-    dead_code,
-    reason = "parts serve an endpoint that a build may leave out"
-)]
-pub mod interceptor;
-#[allow(
-    dead_code,
-    reason = "parts serve an endpoint that a build may leave out"
-)]
-pub mod metadata;
-
 mod connect_info;
-#[allow(
-    dead_code,
-    reason = "parts serve an endpoint that a build may leave out"
-)]
 mod request;
-#[allow(
-    dead_code,
-    reason = "parts serve an endpoint that a build may leave out"
-)]
 mod response;
-#[allow(
-    dead_code,
-    reason = "parts serve an endpoint that a build may leave out"
-)]
 mod status;
 
 pub use connect_info::{ConnectInfo, Connected, UnixPeer};

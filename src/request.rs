@@ -148,7 +148,7 @@ impl<T> Request<T> {
 
     /// Client: should the call wait while there is no connection, up to its deadline, instead of
     /// failing with UNAVAILABLE when connecting fails? Overrides what the channel is set to. See
-    /// gRPC's wait-for-ready.md.
+    /// [wait-for-ready](https://github.com/grpc/grpc/blob/master/doc/wait-for-ready.md).
     pub fn set_wait_for_ready(&mut self, wait: bool) {
         self.facts.wait_for_ready = Some(wait);
     }
@@ -161,6 +161,7 @@ impl<T> Request<T> {
 
     /// Server: the time left of [`deadline`](Self::deadline), zero once it has passed.
     pub fn remaining(&self) -> Option<Duration> {
+        // The one clock that floor 1 reads: for the handler to look at, nothing here decides by it.
         self.facts
             .deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
@@ -334,4 +335,104 @@ impl<T: Stream + Send + 'static> IntoStreamingRequest for Request<T> {
 mod sealed {
     pub trait Sealed {}
     impl<T> Sealed for T {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn served() -> Request<&'static str> {
+        let connection = ConnectInfo {
+            remote_addr: Some(([10, 0, 0, 1], 40_000).into()),
+            local_addr: Some(([10, 0, 0, 2], 443).into()),
+            ..ConnectInfo::default()
+        };
+        Request::from_server(
+            MetadataMap::new(),
+            "hello",
+            ServerFacts {
+                deadline: Some(Instant::now() + Duration::from_secs(60)),
+                path: PathAndQuery::from_static("/helloworld.Greeter/SayHello"),
+                connection: Arc::new(connection),
+                extensions: Extensions::new(),
+            },
+        )
+    }
+
+    fn knows_all<T>(request: &Request<T>) -> bool {
+        request
+            .remaining()
+            .is_some_and(|left| left > Duration::from_secs(50))
+            && request.method_path() == Some("/helloworld.Greeter/SayHello")
+            && request.remote_addr() == Some(([10, 0, 0, 1], 40_000).into())
+            && request.local_addr() == Some(([10, 0, 0, 2], 443).into())
+    }
+
+    #[test]
+    fn what_the_server_knows_survives_map_and_parts() {
+        assert!(knows_all(&served()));
+        assert!(knows_all(&served().map(str::len)));
+        let (bare, message) = served().split();
+        assert!(knows_all(&bare.map(|()| message)));
+        let (metadata, extensions, message) = served().into_parts();
+        let again = Request::from_parts(metadata, extensions, message.len());
+        assert!(knows_all(&again));
+        assert!(
+            again.extensions().is_empty(),
+            "nothing of it stays in sight"
+        );
+    }
+
+    #[test]
+    fn what_the_client_asks_for_survives_parts() {
+        let mut request = Request::new(());
+        request.set_timeout(Duration::from_millis(5));
+        request.set_wait_for_ready(true);
+        let (metadata, extensions, ()) = request.into_parts();
+        let again = Request::from_parts(metadata, extensions, ());
+        assert_eq!(again.timeout(), Some(Duration::from_millis(5)));
+        assert_eq!(again.wait_for_ready(), Some(true));
+    }
+
+    #[test]
+    fn a_new_request_knows_nothing_and_puts_nothing_into_its_parts() {
+        let request = Request::new(());
+        assert_eq!((request.deadline(), request.method_path()), (None, None));
+        assert!(request.connect_info().is_none() && request.timeout().is_none());
+        assert!(request.into_parts().1.is_empty());
+    }
+
+    #[test]
+    fn a_passed_deadline_leaves_no_time() {
+        let mut request = served();
+        request.facts.deadline = Instant::now().checked_sub(Duration::from_millis(1));
+        assert_eq!(request.remaining(), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_request_is_small() {
+        assert!(
+            size_of::<Request<()>>() <= 192,
+            "{}",
+            size_of::<Request<()>>()
+        );
+    }
+
+    #[test]
+    fn debug_hides_secrets() {
+        let mut request = Request::new(1);
+        request
+            .metadata_mut()
+            .insert("authorization", "hunter2".parse().unwrap());
+        assert!(!format!("{request:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_message_and_a_request_are_both_a_request() {
+        assert_eq!(IntoRequest::<i32>::into_request(1).into_inner(), 1);
+        assert_eq!(
+            IntoRequest::<i32>::into_request(Request::new(1)).into_inner(),
+            1
+        );
+    }
 }

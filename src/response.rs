@@ -174,3 +174,28 @@ impl<T: fmt::Debug> fmt::Debug for Response<T> {
         all.field("extensions", &self.extensions).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trailers_survive_map_and_parts() {
+        let mut response = Response::new("hello");
+        assert!(response.trailers().is_empty() && response.trailers.is_none());
+        response.trailers_mut().insert("x-rows", 3.into());
+        let response = response.map(str::len);
+        let (metadata, message, extensions) = response.into_parts();
+        let again = Response::from_parts(metadata, message, extensions);
+        assert_eq!(again.trailers().get("x-rows").unwrap(), "3");
+        assert!(
+            again.extensions().is_empty(),
+            "nothing of it stays in sight"
+        );
+    }
+
+    #[test]
+    fn a_new_response_puts_nothing_into_its_parts() {
+        assert!(Response::from(1).into_parts().2.is_empty());
+    }
+}

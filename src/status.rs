@@ -1,11 +1,14 @@
 //! [`Status`]: how a call ended, and [`Origin`]: who says so.
 //!
-//! Spec: PROTOCOL-HTTP2, Status, Status-Message, Status-Details; statuscodes.md for who may use
+//! Spec: [PROTOCOL-HTTP2], Status, Status-Message, Status-Details; [statuscodes] for who may use
 //! which code. What a status looks like in trailers is the business of `trailers.rs`; this file
 //! knows no header name.
 //!
 //! A `Status` is the error of nearly every function here, so it is two words: the code, and a box
 //! that exists only if there is more to say.
+//!
+//! [PROTOCOL-HTTP2]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses
+//! [statuscodes]: https://github.com/grpc/grpc/blob/master/doc/statuscodes.md
 
 use crate::metadata::{self, MetadataMap};
 use crate::wire::code::Code;
@@ -512,6 +515,306 @@ impl fmt::Display for OneLine<'_> {
 /// Control characters, the line and paragraph separators, and those that turn the direction of the
 /// text around them.
 fn is_unsafe_in_logs(char: char) -> bool {
-    char.is_control()
-        || matches!(char, '\u{2028}'..='\u{202e}' | '\u{200e}' | '\u{200f}' | '\u{2066}'..='\u{2069}')
+    match char {
+        '\u{2028}' | '\u{2029}' => true,
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        _ => char.is_control(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind;
+
+    fn some_metadata() -> MetadataMap {
+        let mut map = MetadataMap::new();
+        map.insert("x-secret-plan", "42".parse().unwrap());
+        map
+    }
+
+    #[test]
+    fn constructors_have_the_code_of_their_name() {
+        type Row = (fn(&'static str) -> Status, Code);
+        let rows: [Row; 17] = [
+            (Status::ok, Code::Ok),
+            (Status::cancelled, Code::Cancelled),
+            (Status::unknown, Code::Unknown),
+            (Status::invalid_argument, Code::InvalidArgument),
+            (Status::deadline_exceeded, Code::DeadlineExceeded),
+            (Status::not_found, Code::NotFound),
+            (Status::already_exists, Code::AlreadyExists),
+            (Status::permission_denied, Code::PermissionDenied),
+            (Status::resource_exhausted, Code::ResourceExhausted),
+            (Status::failed_precondition, Code::FailedPrecondition),
+            (Status::aborted, Code::Aborted),
+            (Status::out_of_range, Code::OutOfRange),
+            (Status::unimplemented, Code::Unimplemented),
+            (Status::internal, Code::Internal),
+            (Status::unavailable, Code::Unavailable),
+            (Status::data_loss, Code::DataLoss),
+            (Status::unauthenticated, Code::Unauthenticated),
+        ];
+        for (constructor, code) in rows {
+            let status = constructor("why");
+            assert_eq!((status.code(), status.message()), (code, "why"));
+            assert_eq!(status.origin(), Origin::Application);
+        }
+    }
+
+    #[test]
+    fn a_bare_code_has_no_box() {
+        let status = Status::new(Code::NotFound, "");
+        assert!(status.rest.is_none());
+        assert_eq!((status.message(), status.details()), ("", &[][..]));
+        assert!(status.metadata().is_empty() && status.metadata_to_send().is_none());
+        assert_eq!(
+            format!("{status} {status:?}"),
+            "code NOT_FOUND Status { code: NotFound }"
+        );
+    }
+
+    #[test]
+    fn metadata_of_a_received_status_stays_until_forwarded() {
+        let received = Status::from_peer(
+            Code::NotFound,
+            "no such user".into(),
+            Bytes::from("d"),
+            some_metadata(),
+        );
+        assert_eq!(received.origin(), Origin::Peer);
+        assert_eq!(received.metadata().len(), 1, "it can be read");
+        assert!(
+            received.metadata_to_send().is_none(),
+            "but does not go on by itself"
+        );
+        let forwarded = received.forward_metadata();
+        assert_eq!(forwarded.metadata_to_send().unwrap().len(), 1);
+        assert_eq!(
+            (forwarded.message(), forwarded.details()),
+            ("no such user", &b"d"[..])
+        );
+
+        let ours = Status::with_metadata(Code::NotFound, "", some_metadata());
+        assert!(
+            ours.metadata_to_send().is_some(),
+            "the application's own is sent"
+        );
+        let http = ours.with_origin(Origin::Http(503));
+        assert!(
+            http.metadata_to_send().is_none(),
+            "headers of a proxy are no metadata of ours"
+        );
+    }
+
+    #[test]
+    fn from_error_finds_the_status_below() {
+        let peer = Status::from_peer(
+            Code::Aborted,
+            "conflict".into(),
+            Bytes::new(),
+            some_metadata(),
+        );
+        let direct = Status::from_error(Box::new(peer.clone()));
+        assert_eq!(
+            (direct.code(), direct.origin()),
+            (Code::Aborted, Origin::Peer)
+        );
+
+        let below = Status::from_error(Box::new(Wrapper(peer.clone())));
+        assert_eq!((below.code(), below.message()), (Code::Aborted, "conflict"));
+        assert!(below.metadata_to_send().is_none(), "still the peer's");
+        assert_eq!(below.source().unwrap().to_string(), "wrapped");
+
+        assert_eq!(Status::from(io::Error::other(peer)).code(), Code::Aborted);
+
+        let foreign = Status::from_error("disk on fire".into());
+        assert_eq!(
+            (foreign.code(), foreign.message()),
+            (Code::Unknown, "disk on fire")
+        );
+        assert!(foreign.source().is_some());
+    }
+
+    #[derive(Debug)]
+    struct Wrapper(Status);
+    impl fmt::Display for Wrapper {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("wrapped")
+        }
+    }
+    impl Error for Wrapper {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    //= CODE-LIB-ONLY  type=test
+    #[test]
+    fn b72_io_errors_get_no_code_of_the_application() {
+        let rows = [
+            (
+                ErrorKind::NotFound,
+                Code::Unknown,
+                "this server's file, not the caller's",
+            ),
+            (ErrorKind::AlreadyExists, Code::Unknown, "same"),
+            (
+                ErrorKind::PermissionDenied,
+                Code::Unknown,
+                "this process's right, not the caller's",
+            ),
+            (
+                ErrorKind::InvalidInput,
+                Code::Unknown,
+                "our call was wrong, not the caller's",
+            ),
+            (
+                ErrorKind::InvalidData,
+                Code::Unknown,
+                "tonic says DATA_LOSS",
+            ),
+            (
+                ErrorKind::UnexpectedEof,
+                Code::Unknown,
+                "tonic says OUT_OF_RANGE",
+            ),
+            (
+                ErrorKind::ConnectionAborted,
+                Code::Unavailable,
+                "tonic says ABORTED",
+            ),
+            (
+                ErrorKind::ConnectionRefused,
+                Code::Unavailable,
+                "trying again may help",
+            ),
+            (
+                ErrorKind::TimedOut,
+                Code::Unavailable,
+                "a socket's time, not the call's deadline",
+            ),
+            (
+                ErrorKind::StorageFull,
+                Code::ResourceExhausted,
+                "a resource",
+            ),
+            (ErrorKind::Other, Code::Unknown, "nothing is known"),
+        ];
+        for (kind, code, why) in rows {
+            let status = Status::from(io::Error::new(kind, "text"));
+            assert_eq!(status.code(), code, "{kind:?}: {why}");
+            assert!(is_library_code(status.code()), "{kind:?}");
+            assert_eq!(status.message(), "text");
+            let source = status
+                .source()
+                .unwrap()
+                .downcast_ref::<io::Error>()
+                .unwrap();
+            assert_eq!(source.kind(), kind);
+        }
+    }
+
+    //= CODE-LIB-ONLY  type=test
+    #[test]
+    fn b72_seven_codes_are_the_applications_own() {
+        let own: Vec<_> = Code::ALL
+            .into_iter()
+            .filter(|code| !is_library_code(*code))
+            .collect();
+        assert_eq!(
+            own,
+            [
+                Code::InvalidArgument,
+                Code::NotFound,
+                Code::AlreadyExists,
+                Code::FailedPrecondition,
+                Code::Aborted,
+                Code::OutOfRange,
+                Code::DataLoss,
+            ]
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "for applications only")]
+    #[cfg(debug_assertions)]
+    fn b72_the_library_is_stopped_from_using_them() {
+        let _ = Status::library(Code::NotFound, "no such method", Origin::Protocol);
+    }
+
+    #[test]
+    fn display_and_debug_stay_on_one_line() {
+        let rows = [
+            ("plain ☺", "plain ☺", "text beyond ASCII is fine"),
+            (
+                "a\r\nERROR forged",
+                r"a\r\nERROR forged",
+                "a line of its own",
+            ),
+            ("\x1b[31m", r"\u{1b}[31m", "a terminal's escape"),
+            ("\u{9b}31m", r"\u{9b}31m", "its one-byte form"),
+            ("\u{2028}", r"\u{2028}", "a line separator"),
+            ("\u{202e}gnp", r"\u{202e}gnp", "right to left"),
+            ("\0", r"\u{0}", "NUL"),
+        ];
+        for (message, expected, why) in rows {
+            let status = Status::internal(message);
+            assert_eq!(
+                status.to_string(),
+                format!("code INTERNAL: {expected}"),
+                "{why}"
+            );
+            assert!(
+                format!("{status:?}").contains(&format!("message: \"{expected}\"")),
+                "{why}"
+            );
+        }
+        let forged = format!("{:?}", Status::internal("\", origin: Peer \\"));
+        assert!(
+            forged.contains(r#"message: "\", origin: Peer \\", origin: Application"#),
+            "{forged}"
+        );
+    }
+
+    #[test]
+    fn long_messages_are_cut_in_logs() {
+        let rows = [
+            ("x".repeat(4096), false, "just fits"),
+            ("x".repeat(4097), true, "one too many"),
+            ("\n".repeat(2049), true, "counted as escaped"),
+            (
+                format!("{}é", "x".repeat(4095)),
+                true,
+                "never inside a character",
+            ),
+        ];
+        for (message, cut, why) in rows {
+            let shown = Status::internal(message.clone()).to_string();
+            assert_eq!(
+                shown.ends_with(&format!("… ({} bytes in all)", message.len())),
+                cut,
+                "{why}"
+            );
+            assert!(shown.len() < 4096 + 64, "{why}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_details_as_length_and_hides_secrets() {
+        let status = Status::with_details_and_metadata(
+            Code::Unavailable,
+            "later",
+            Bytes::from_static(b"private"),
+            some_metadata(),
+        )
+        .with_origin(Origin::Reset(7))
+        .with_source("line one\nline two");
+        assert_eq!(
+            format!("{status:?}"),
+            "Status { code: Unavailable, message: \"later\", details: 7 bytes, \
+             metadata: {\"x-secret-plan\": [redacted]}, origin: Reset(7), \
+             source: \"line one\\nline two\" }"
+        );
+    }
 }

@@ -1,8 +1,10 @@
 //! The two ways a metadata value is written: as itself ([`Ascii`]), or as base64 of any bytes
 //! ([`Binary`], names ending in `-bin`).
 //!
-//! Spec: PROTOCOL-HTTP2, "ASCII-Value" and "Binary Header". The markers are types, so that asking
+//! Spec: [PROTOCOL-HTTP2], "ASCII-Value" and "Binary Header". The markers are types, so that asking
 //! for text under a `-bin` name (or the reverse) finds nothing instead of base64 garbage.
+//!
+//! [PROTOCOL-HTTP2]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
 
 use super::names;
 use crate::wire::base64;

@@ -1,8 +1,10 @@
 //! [`MetadataKey`]: the name of a metadata entry, checked once when it is made.
 //!
-//! Spec: PROTOCOL-HTTP2, Header-Name: digits, lower-case letters, `_`, `-`, `.`. The key knows
+//! Spec: [PROTOCOL-HTTP2], Header-Name: digits, lower-case letters, `_`, `-`, `.`. The key knows
 //! whether its values are text or bytes, not whether gRPC reserves it: that is asked where entries
 //! are read and sent ([`MetadataMap`](super::MetadataMap)).
+//!
+//! [PROTOCOL-HTTP2]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
 
 use super::{Ascii, Binary, ValueEncoding, names};
 use http::HeaderName;

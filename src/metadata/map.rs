@@ -1,9 +1,11 @@
 //! [`MetadataMap`]: the metadata of a request, a response or a call's end, over the header map that
 //! HTTP/2 gave or will take.
 //!
-//! Spec: PROTOCOL-HTTP2, Custom-Metadata. The map *is* the header map: making one from a received
+//! Spec: [PROTOCOL-HTTP2], Custom-Metadata. The map *is* the header map: making one from a received
 //! head moves it, nothing is parsed, copied or taken out. Names that belong to gRPC stay inside
 //! unseen; they are skipped when somebody looks and dropped when the map is sent.
+//!
+//! [PROTOCOL-HTTP2]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
 
 use super::key::IntoMetadataKey;
 use super::{Ascii, Binary, MetadataKey, MetadataValue, MetadataValueRef, ValueEncoding, names};
@@ -494,5 +496,265 @@ impl<'a> CommaList<'a> {
 impl<'a> Piece<'a> {
     fn of<VE: ValueEncoding>(self) -> MetadataValueRef<'a, VE> {
         MetadataValueRef::piece(self.0, self.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metadata::{AsciiMetadataKey, AsciiMetadataValue};
+
+    /// A map as it comes from a peer: lines of `name: value`.
+    fn received(lines: &[(&'static str, &[u8])]) -> MetadataMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_bytes(value).unwrap());
+        }
+        MetadataMap::from_headers(headers)
+    }
+
+    fn sent(map: &MetadataMap) -> Vec<(String, Vec<u8>)> {
+        let mut headers = HeaderMap::new();
+        map.extend_headers(&mut headers);
+        headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+            .collect()
+    }
+
+    fn decoded(values: GetAll<'_, Binary>) -> Vec<Option<Vec<u8>>> {
+        values
+            .iter()
+            .map(|value| value.to_bytes().ok().map(|bytes| bytes.to_vec()))
+            .collect()
+    }
+
+    //= GRPC-BIN-COMMA  type=test
+    //= GRPC-META-TRIM  type=test
+    #[test]
+    fn b36_bin_comma_list_is_split() {
+        type Row = (
+            &'static [u8],
+            &'static [Option<&'static [u8]>],
+            &'static str,
+        );
+        let rows: [Row; 8] = [
+            (b"", &[Some(b"")], "an empty header is one empty value"),
+            (b"YQ", &[Some(b"a")], "no comma"),
+            (b"YQ,Yg", &[Some(b"a"), Some(b"b")], "two, unpadded"),
+            (b"YQ==,Yg==", &[Some(b"a"), Some(b"b")], "two, padded"),
+            (
+                b"YQ, Yg ,\tYw",
+                &[Some(b"a"), Some(b"b"), Some(b"c")],
+                "spaces from a proxy",
+            ),
+            (
+                b"YQ,,Yg",
+                &[Some(b"a"), Some(b""), Some(b"b")],
+                "an empty one between",
+            ),
+            (b"YQ,", &[Some(b"a"), Some(b"")], "an empty one at the end"),
+            (
+                b"YQ,!,Yg",
+                &[Some(b"a"), None, Some(b"b")],
+                "a bad one leaves its neighbours whole",
+            ),
+        ];
+        for (header, expected, why) in rows {
+            let map = received(&[("x-bin", header)]);
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|value| value.map(<[u8]>::to_vec))
+                .collect();
+            assert_eq!(decoded(map.get_all_bin("x-bin")), expected, "{why}");
+            assert_eq!(map.len(), expected.len(), "len: {why}");
+            assert_eq!(map.values().count(), expected.len(), "values: {why}");
+            let first = map.get_bin("x-bin").unwrap().to_owned();
+            assert_eq!(
+                first.to_bytes().unwrap(),
+                expected[0].clone().unwrap(),
+                "first: {why}"
+            );
+        }
+        let two = received(&[("x-bin", b"YQ,Yg"), ("x-bin", b"Yw")]);
+        assert_eq!(
+            decoded(two.get_all_bin("x-bin")),
+            [b"a", b"b", b"c"].map(|value| Some(value.to_vec())),
+            "across headers"
+        );
+    }
+
+    #[test]
+    fn b37_bad_base64_neither_panics_nor_stops_the_map() {
+        let map = received(&[("x-bin", b"%%%"), ("y", b"1")]);
+        assert!(map.get_bin("x-bin").unwrap().to_bytes().is_err());
+        assert_eq!(map.len(), 2);
+        assert_eq!(
+            format!("{map:?}"),
+            r#"{"x-bin": [not base64: "%%%"], "y": "1"}"#
+        );
+        assert_eq!(
+            sent(&map)[0],
+            ("x-bin".to_owned(), b"%%%".to_vec()),
+            "sent on as it came"
+        );
+    }
+
+    //= GRPC-META-DUP  type=test
+    #[test]
+    fn b38_duplicates_keep_their_order_and_text_is_not_split() {
+        let mut map = received(&[("a", b"1,2"), ("b", b"x"), ("a", b"3")]);
+        assert!(map.append("a", "4".parse().unwrap()));
+        assert!(!map.append("c", "5".parse().unwrap()));
+        let all: Vec<_> = map
+            .get_all("a")
+            .iter()
+            .map(|value| value.to_str().unwrap())
+            .collect();
+        assert_eq!(all, ["1,2", "3", "4"]);
+        assert_eq!(map.get("a").unwrap(), "1,2");
+        let sent: Vec<_> = sent(&map)
+            .into_iter()
+            .filter(|(name, _)| name == "a")
+            .collect();
+        assert_eq!(sent.len(), 3);
+        assert_eq!(map.insert("a", "6".parse().unwrap()).unwrap(), "1,2");
+        assert_eq!(map.get_all("a").iter().count(), 1);
+        assert_eq!(map.remove("a").unwrap(), "6");
+        assert_eq!(map.get("a"), None);
+    }
+
+    //= GRPC-META-RESERVED  type=test
+    #[test]
+    fn b39_reserved_names_are_unseen_and_unsent() {
+        let mut map = received(&[
+            ("te", b"trailers"),
+            ("content-type", b"application/grpc"),
+            ("grpc-timeout", b"1S"),
+            ("grpc-status-details-bin", b"AAEC"),
+            ("grpc-previous-rpc-attempts", b"2"),
+            ("user-agent", b"grpc-c/1"),
+            ("connection", b"close"),
+            ("bad~name", b"HTTP allows it, gRPC does not"),
+            ("x-id", b"7"),
+        ]);
+        for name in ["te", "Content-Type", "grpc-timeout", "GRPC-TIMEOUT"] {
+            assert_eq!(map.get(name), None, "{name}");
+            assert!(!map.contains_key(name), "{name}");
+            assert_eq!(
+                map.remove(name),
+                None,
+                "{name} is not the application's to remove"
+            );
+        }
+        assert_eq!(map.get_bin("grpc-status-details-bin"), None);
+        assert_eq!(map.get("grpc-previous-rpc-attempts").unwrap(), "2");
+        assert_eq!(
+            map.get("user-agent").unwrap(),
+            "grpc-c/1",
+            "what the caller is may be read"
+        );
+        assert_eq!(map.len(), 5);
+        assert_eq!(map.keys().count(), 5);
+        let names: Vec<_> = sent(&map).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["grpc-previous-rpc-attempts", "x-id"]);
+
+        assert_eq!(map.insert("grpc-timeout", "9S".parse().unwrap()), None);
+        assert!(!map.append("te", "gzip".parse().unwrap()));
+        assert_eq!(map.as_headers()["grpc-timeout"], "1S", "not overwritten");
+        assert_eq!(
+            map.as_headers().get_all("te").iter().count(),
+            1,
+            "nor added to"
+        );
+
+        let only_reserved = received(&[("te", b"trailers")]);
+        assert!(only_reserved.is_empty());
+        assert_eq!(only_reserved.as_headers().len(), 1, "the head is whole");
+    }
+
+    //= GRPC-META-NAME  type=test
+    #[test]
+    fn b40_a_bad_name_finds_nothing() {
+        let map = received(&[("x-id", b"7"), ("x-bin", b"YQ")]);
+        for name in ["", "x id", "x\nid", "é", ":path", "x-bin"] {
+            assert_eq!(map.get(name), None, "{name:?}");
+        }
+        assert_eq!(map.get_bin("x-id"), None, "the other encoding");
+        assert_eq!(
+            map.get("X-ID").unwrap(),
+            "7",
+            "case does not matter to a reader"
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "only 0-9 a-z _ - . are allowed")]
+    fn b40_a_bad_literal_panics_in_insert() {
+        MetadataMap::new().insert("X-Id", "7".parse().unwrap());
+    }
+
+    //= GRPC-META-ASCII  type=test
+    #[test]
+    fn b41_odd_values_are_kept_and_sent_on() {
+        let odd: &[u8] = b"caf\xc3\xa9 \x80\xff";
+        let request = received(&[("x-odd", odd), ("x-bin", b"YQ==,Yg")]);
+        assert_eq!(request.get("x-odd").unwrap().as_bytes(), odd);
+        assert!(request.get("x-odd").unwrap().to_str().is_err());
+        let mut response = MetadataMap::new();
+        response.extend(&request);
+        assert_eq!(response.get("x-odd").unwrap().as_bytes(), odd);
+        assert_eq!(decoded(response.get_all_bin("x-bin")).len(), 2);
+        assert_eq!(
+            sent(&request),
+            [
+                ("x-odd".to_owned(), odd.to_vec()),
+                ("x-bin".to_owned(), b"YQ==,Yg".to_vec()),
+            ]
+        );
+    }
+
+    //= GRPC-META-TRIM  type=test
+    #[test]
+    fn b42_spaces_around_text_are_kept() {
+        assert_eq!(received(&[("x", b"  a ")]).get("x").unwrap(), "  a ");
+    }
+
+    #[test]
+    fn entries_say_which_encoding_they_are_of() {
+        let map = received(&[("a", b"1"), ("x-bin", b"YQ")]);
+        let shown: Vec<_> = map.iter().map(|entry| format!("{entry:?}")).collect();
+        assert_eq!(shown, [r#"a: "1""#, r#"x-bin: "a""#]);
+        assert!(
+            map.keys()
+                .any(|key| matches!(key, KeyRef::Binary(key) if key == "x-bin"))
+        );
+    }
+
+    #[test]
+    fn debug_hides_secrets_and_escapes_the_rest() {
+        let map = received(&[
+            ("authorization", b"Bearer hunter2"),
+            ("x-session-token-bin", b"aHVudGVyMg"),
+            ("x-odd", b"\t\x9b31m"),
+        ]);
+        assert_eq!(
+            format!("{map:?}"),
+            r#"{"authorization": [redacted], "x-session-token-bin": [redacted], "x-odd": "\t\x9b31m"}"#
+        );
+        let entry = format!("{:?}", map.iter().next().unwrap());
+        assert_eq!(entry, "authorization: [redacted]");
+    }
+
+    #[test]
+    fn more_than_a_header_map_holds_is_dropped() {
+        let mut map = MetadataMap::with_capacity(usize::MAX);
+        for n in 0..40_000_u32 {
+            let key = AsciiMetadataKey::from_bytes(format!("k{n}").as_bytes()).unwrap();
+            map.insert(&key, AsciiMetadataValue::from(n));
+        }
+        assert!((20_000..40_000).contains(&map.len()), "{}", map.len());
+        let mut headers = map.as_headers().clone();
+        map.extend_headers(&mut headers);
     }
 }

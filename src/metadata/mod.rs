@@ -8,7 +8,9 @@
 //! copied freely instead of a reference; several `-bin` values in one comma-joined header come out
 //! as several values; there is no mutable access into the map (insert anew).
 //!
-//! Spec: PROTOCOL-HTTP2, Custom-Metadata.
+//! Spec: [PROTOCOL-HTTP2], Custom-Metadata.
+//!
+//! [PROTOCOL-HTTP2]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
 
 mod encoding;
 mod key;

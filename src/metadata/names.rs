@@ -1,10 +1,12 @@
 //! What a metadata name says about its entry: who owns it, how its value is written, whether it may
 //! be shown.
 //!
-//! Spec: PROTOCOL-HTTP2 "Requests", productions Custom-Metadata, Binary-Header, ASCII-Header and
+//! Spec: [PROTOCOL-HTTP2] "Requests", productions Custom-Metadata, Binary-Header, ASCII-Header and
 //! Header-Name. Pure questions about a string; this file knows no map and no value. Names from the
-//! wire are lower-case (HTTP/2 demands it), names from users may not be: each question ignores
-//! ASCII case.
+//! wire are lower-case (HTTP/2 demands it), names that a user looks up may not be: the questions
+//! asked of those ignore ASCII case.
+//!
+//! [PROTOCOL-HTTP2]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
 
 /// The two `grpc-` names that belong to the application: the retry design (gRFC A6) has a server
 /// read the first and write the second.

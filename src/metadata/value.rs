@@ -1,13 +1,16 @@
 //! [`MetadataValue`], one value that is owned, and [`MetadataValueRef`], one value inside a map.
 //!
-//! Spec: PROTOCOL-HTTP2, ASCII-Value and Binary-Header. A value is kept in its *encoded* form, the
-//! bytes of the header as they came or will go; a `-bin` value is decoded when somebody asks, so
-//! that metadata that nobody reads costs nothing and bad base64 harms nobody but its reader.
+//! Spec: [PROTOCOL-HTTP2], ASCII-Value and Binary-Header. A value is kept in its *encoded* form,
+//! the bytes of the header as they came or will go; a `-bin` value is decoded when somebody asks,
+//! so that metadata that nobody reads costs nothing and bad base64 harms nobody but its reader.
 //!
 //! Why two types, where tonic has one behind references: a reference to a wrapper inside a foreign
 //! map needs `unsafe`; and one header may hold several binary values, which a view can point into
 //! and a reference could not.
+//!
+//! [PROTOCOL-HTTP2]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
 
+use super::encoding::sealed::Sealed;
 use super::{Ascii, Binary, InvalidMetadataValue, InvalidMetadataValueBytes, ValueEncoding};
 use bytes::Bytes;
 use http::HeaderValue;
@@ -132,7 +135,7 @@ impl MetadataValue<Binary> {
     /// A value of any bytes. They are written as base64 at once.
     pub fn from_bytes(src: &[u8]) -> Self {
         // Base64 is always a legal header; an empty value is the answer that cannot panic.
-        <Binary as super::encoding::sealed::Sealed>::encode(src)
+        <Binary as Sealed>::encode(src)
             .map_or_else(|_| Self::of(HeaderValue::from_static("")), Self::of)
     }
 }
@@ -249,6 +252,10 @@ impl FromStr for MetadataValue<Ascii> {
     type Err = InvalidMetadataValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidMetadataValue> {
+        //= GRPC-META-ASCII  what we write ourselves is 0x20 to 0x7E
+        if !<Ascii as Sealed>::is_encoded(text.as_bytes()) {
+            return Err(InvalidMetadataValue::NotAscii);
+        }
         HeaderValue::from_str(text)
             .map(Self::of)
             .map_err(|_| InvalidMetadataValue::NotAscii)
@@ -395,3 +402,136 @@ impl fmt::Display for ToStrError {
 }
 
 impl Error for ToStrError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binary(encoded: &str) -> BinaryMetadataValue {
+        MetadataValue::of(HeaderValue::from_str(encoded).unwrap())
+    }
+
+    //= GRPC-BIN-BASE64  type=test
+    //= GRPC-BIN-UNPADDED  type=test
+    #[test]
+    fn b35_bin_is_read_padded_and_unpadded_and_written_unpadded() {
+        let rows: [(&[u8], &str, &str); 4] = [
+            (b"", "", "nothing is nothing"),
+            (b"\x00", "AA==", "two to fill"),
+            (b"\x00\x01", "AAE=", "one to fill"),
+            (b"\xff\xfe\xfd", "//79", "none to fill"),
+        ];
+        for (bytes, padded, why) in rows {
+            let unpadded = padded.trim_end_matches('=');
+            assert_eq!(binary(padded).to_bytes().unwrap(), bytes, "padded: {why}");
+            assert_eq!(
+                binary(unpadded).to_bytes().unwrap(),
+                bytes,
+                "unpadded: {why}"
+            );
+            let written = MetadataValue::from_bytes(bytes);
+            assert_eq!(
+                written.as_encoded_bytes(),
+                unpadded.as_bytes(),
+                "written: {why}"
+            );
+            assert_eq!(
+                binary(padded),
+                binary(unpadded),
+                "padding is no difference: {why}"
+            );
+            assert_eq!(binary(padded).is_empty(), bytes.is_empty(), "{why}");
+        }
+    }
+
+    #[test]
+    fn b37_bad_base64_is_an_error_to_its_reader_and_nobody_else() {
+        for encoded in ["A", "A===", "AA=A", "!!!!", "AA-_", "AA AA", "="] {
+            let value = binary(encoded);
+            assert!(value.to_bytes().is_err(), "{encoded}");
+            assert_eq!(value, value.clone(), "{encoded} equals itself");
+            assert_eq!(
+                value.as_encoded_bytes(),
+                encoded.as_bytes(),
+                "{encoded} is kept"
+            );
+            assert_eq!(format!("{value:?}"), format!("[not base64: \"{encoded}\"]"));
+        }
+    }
+
+    //= GRPC-META-ASCII  type=test
+    #[test]
+    fn b41_text_values() {
+        let rows: [(&[u8], bool, bool, bool, &str); 9] = [
+            // (bytes, taken as bytes, typed as text, read as text, why)
+            (b"", true, true, true, "an empty value is a value"),
+            (b" ~", true, true, true, "the ends of the spec's range"),
+            (b"a, b", true, true, true, "a comma in text is text"),
+            (
+                b"\t",
+                true,
+                false,
+                true,
+                "a tab: HTTP allows it, gRPC does not",
+            ),
+            (
+                "é".as_bytes(),
+                true,
+                false,
+                false,
+                "received and sent on, not typed",
+            ),
+            (b"\x80\xff", true, false, false, "not even UTF-8"),
+            (b"a\r\nb: c", false, false, false, "a header of its own"),
+            (b"\0", false, false, false, "NUL"),
+            (b"\x7f", false, false, false, "DEL"),
+        ];
+        for (bytes, as_bytes, typed, read, why) in rows {
+            let from_bytes = AsciiMetadataValue::try_from(bytes);
+            assert_eq!(from_bytes.is_ok(), as_bytes, "bytes: {why}");
+            if let Ok(value) = from_bytes {
+                assert_eq!(value.as_bytes(), bytes, "kept as it is: {why}");
+                assert_eq!(value.to_str().is_ok(), read, "to_str: {why}");
+            }
+            if let Ok(text) = std::str::from_utf8(bytes) {
+                assert_eq!(
+                    text.parse::<AsciiMetadataValue>().is_ok(),
+                    typed,
+                    "parse: {why}"
+                );
+                let owned = AsciiMetadataValue::try_from(text.to_owned());
+                assert_eq!(owned.is_ok(), typed, "String: {why}");
+            }
+        }
+    }
+
+    #[test]
+    fn values_compare_with_what_the_application_means() {
+        let text: MetadataValue<_> = "abc".parse().unwrap();
+        assert_eq!(text, "abc");
+        assert_eq!(text, *"abc");
+        assert_eq!(text, String::from("abc"));
+        assert_eq!(text, b"abc");
+        assert_eq!(text.as_value_ref(), text);
+        assert_eq!(text, text.as_value_ref());
+        assert_ne!(text, "abcd");
+        let bytes = MetadataValue::from_bytes(b"\x00\xff");
+        assert_eq!(bytes, b"\x00\xff");
+        assert_ne!(bytes, "AP8", "not with the base64");
+    }
+
+    #[test]
+    fn a_marked_value_does_not_show() {
+        let mut value: MetadataValue<_> = "hunter2".parse().unwrap();
+        assert_eq!(format!("{value:?}"), "\"hunter2\"");
+        value.set_sensitive(true);
+        assert!(value.is_sensitive() && value.as_value_ref().to_owned().is_sensitive());
+        assert_eq!(format!("{value:?}"), "[redacted]");
+    }
+
+    #[test]
+    #[should_panic(expected = "no metadata value of this encoding")]
+    fn a_literal_that_is_not_base64_panics() {
+        BinaryMetadataValue::from_static("not base64");
+    }
+}
