@@ -1,0 +1,201 @@
+//! What goes wrong while code is generated, told so that it can be put right.
+//!
+//! A build script's user sees an error through `{:?}` (that is what `main` and `unwrap` print), so
+//! `Debug` says the same as `Display`: the place as `file:line:column`, the line itself, a mark under
+//! the column, and what to do.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why no code was generated.
+///
+/// Printed with `{}` or with `{:?}`, it is the same text for people, of several lines:
+///
+/// ```text
+/// proto/user.proto:7:27: name 'GetUserRequset' is not defined
+///   |
+/// 7 |   rpc GetUserUUID(GetUserRequset) returns (GetUserResponse);
+///   |                   ^
+/// define it, or import the file that does
+/// ```
+pub struct Error {
+    text: String,
+    source: Option<io::Error>,
+}
+
+impl Error {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            source: None,
+        }
+    }
+
+    /// Reading or writing `path` failed.
+    pub(super) fn io(doing: &str, path: &Path, source: io::Error) -> Self {
+        Self {
+            text: format!("cannot {doing} {}: {source}", path.display()),
+            source: Some(source),
+        }
+    }
+
+    /// An error at a place in a file.
+    pub(super) fn at(place: &Place, message: &str) -> Self {
+        let Place { file, line, column } = place;
+        let mut text = format!("{}:{line}:{column}: {message}", file.display());
+        let source = std::fs::read_to_string(file).unwrap_or_default();
+        if let Some(source_line) = source.lines().nth(line.saturating_sub(1)) {
+            let margin = " ".repeat(line.to_string().len());
+            // Tabs are as wide as the terminal likes: the mark's line repeats them.
+            let before = source_line.chars().take(column.saturating_sub(1));
+            let before: String = before.map(|c| if c == '\t' { c } else { ' ' }).collect();
+            text += &format!("\n{margin} |\n{line} | {source_line}\n{margin} | {before}^");
+        }
+        if let Some(advice) = advice(message) {
+            text += &format!("\n{advice}");
+        }
+        Self::new(text)
+    }
+
+    /// What protox said, with the place it named looked up under `includes`.
+    pub(super) fn from_protox(error: &protox::Error, includes: &[PathBuf]) -> Self {
+        // protox gives the place to miette's printers, and besides only in its `Debug` text:
+        // "file:line:column: message".
+        let (message, debug) = (error.to_string(), format!("{error:?}"));
+        let file = error.file().map(|file| on_disk(file, includes));
+        if let Some(place) = file.as_ref().and_then(|file| Place::in_text(&debug, file)) {
+            let message = match is_edition(&place) {
+                true => EDITIONS.to_owned(),
+                false => message,
+            };
+            return Self::at(&place, &message);
+        }
+        let mut text = match &file {
+            Some(file) if file.exists() => format!("{}: {message}", file.display()),
+            _ => message.clone(),
+        };
+        if debug.len() > message.len() && debug.starts_with(&message) {
+            text = debug;
+        }
+        if message.contains("not found") || message.contains("not in any include path") {
+            text += &format!("\nlooked in: {}", join(includes));
+        }
+        if let Some(advice) = advice(&message) {
+            text += &format!("\n{advice}");
+        }
+        Self::new(text)
+    }
+}
+
+/// Refused in a sentence of our own, since both libraries beneath would only name a token.
+pub(super) const EDITIONS: &str = "this file uses editions, which temaki's codegen does not read";
+
+/// A place in a file; line and column count from 1.
+pub(super) struct Place {
+    pub(super) file: PathBuf,
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+impl Place {
+    /// Finds ":line:column:" in what protox prints.
+    fn in_text(text: &str, file: &Path) -> Option<Self> {
+        let name = file.file_name()?.to_str()?;
+        let (_, numbers) = text.split_once(&format!("{name}:"))?;
+        let mut numbers = numbers.split(':');
+        Some(Self {
+            file: file.to_owned(),
+            line: numbers.next()?.trim().parse().ok()?,
+            column: numbers.next()?.trim().parse().ok()?,
+        })
+    }
+}
+
+fn is_edition(place: &Place) -> bool {
+    let source = std::fs::read_to_string(&place.file).unwrap_or_default();
+    let line = source.lines().nth(place.line.saturating_sub(1));
+    line.is_some_and(|line| line.trim_start().starts_with("edition"))
+}
+
+/// The file that protox calls `name`, by the path that the user knows it by.
+fn on_disk(name: &str, includes: &[PathBuf]) -> PathBuf {
+    let found = includes.iter().map(|include| tidy_join(include, name));
+    let mut found = found.filter(|path| path.exists());
+    found.next().unwrap_or_else(|| PathBuf::from(name))
+}
+
+/// `./x` is said `x`.
+fn tidy_join(include: &Path, name: &str) -> PathBuf {
+    match include.to_str() {
+        Some("" | ".") => PathBuf::from(name),
+        _ => include.join(name),
+    }
+}
+
+fn join(includes: &[PathBuf]) -> String {
+    let includes: Vec<String> = includes.iter().map(|i| i.display().to_string()).collect();
+    includes.join(", ")
+}
+
+/// What to do about it, for the mistakes that people make most.
+fn advice(message: &str) -> Option<&'static str> {
+    let rows = [
+        (
+            "uses editions",
+            "write `syntax = \"proto3\";` (or \"proto2\") in place of the edition, and say the same \
+             with its keywords",
+        ),
+        ("is not defined", "define it, or import the file that does"),
+        (
+            "unknown syntax",
+            "the syntaxes are \"proto2\" and \"proto3\"",
+        ),
+        (
+            "not found",
+            "a path in an import begins at one of the include directories, the second argument of \
+             compile_protos",
+        ),
+        (
+            "not in any include path",
+            "name an include directory that the file lies under, the second argument of \
+             compile_protos",
+        ),
+        ("is defined twice", "rename one of the two"),
+        ("is already used", "give it a number of its own"),
+        ("enums must be 0", "give the first value the number 0"),
+        (
+            "fields must have a label",
+            "begin the file with `syntax = \"proto3\";`, or write a label",
+        ),
+        ("import cycle", "move what both need into a file of its own"),
+        ("listed twice", "one of the two lines is enough"),
+    ];
+    let row = rows.iter().find(|(part, _)| message.contains(part));
+    row.map(|(_, advice)| *advice)
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}
+
+/// For a build script whose `main` returns [`std::io::Result`], as with other code generators.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        io::Error::new(io::ErrorKind::InvalidData, error)
+    }
+}

@@ -1,0 +1,131 @@
+//! Makes the text that prost-build writes for messages readable.
+//!
+//! prost-build leaves its layout to a formatter that brings `syn` and `prettyplease` with it, and
+//! that drops comments. What it writes without one is regular, line by line; this file knows those
+//! lines and nothing of the messages. A line it does not know stays as it is.
+
+use super::comments::unguarded;
+use super::layout::{Text, split_top_level};
+
+/// Where messages find the well-known types, as prost-build is told. It writes each part of such a
+/// path in snake case, and so would make `private` of `__private`; a path that it cannot spoil goes
+/// in, and is replaced here.
+pub(super) const PROST_TYPES: &str = "::prost_types_in_temaki";
+const PROST_TYPES_REALLY: &str = "::temaki::__private::prost_types";
+
+/// Text with that path as it is.
+pub(super) fn real_paths(text: &str) -> String {
+    text.replace(PROST_TYPES, PROST_TYPES_REALLY)
+}
+
+/// Lines around text that is laid out already.
+pub(super) const VERBATIM_BEGIN: &str = "\u{FDD0}begin";
+pub(super) const VERBATIM_END: &str = "\u{FDD0}end";
+
+/// The lints of the including crate stop at generated text: what they would say has to be said in
+/// the .proto file. On each item, since an included file cannot have attributes of its own.
+const LINTS_OF_TYPES: &str = "missing_docs, clippy::all, clippy::pedantic, reason = \"generated\"";
+const LINTS_OF_IMPLS: &str = "dead_code, clippy::all, clippy::pedantic, reason = \"generated\"";
+
+/// Lays out the text of one file, `header` in place of prost-build's own.
+pub(super) fn tidy(text: &str, header: &str) -> String {
+    let text = real_paths(text);
+    let mut lines = text.lines().skip(1).peekable();
+    let mut out = Text::at_depth(0);
+    out.line(header);
+
+    // A blank line sets an item apart from the one before it, which ended with a brace.
+    let mut item_ended = true;
+    while let Some(line) = lines.next() {
+        let content = line.trim();
+        if item_ended && !content.is_empty() && content != "}" {
+            out.blank();
+        }
+        if line == VERBATIM_BEGIN {
+            for line in lines.by_ref().take_while(|line| *line != VERBATIM_END) {
+                out.append(line);
+                out.append("\n");
+            }
+            item_ended = true;
+            continue;
+        }
+        let next = lines.peek().copied().unwrap_or_default();
+        // prost-build does not indent this one.
+        let misplaced = content.starts_with("#[prost(prost_path");
+        let depth = depth_of(if misplaced { next } else { line });
+        let mut item = Text::at_depth(depth);
+        if content.starts_with("pub struct ") && next.trim() == "}" {
+            lines.next();
+            write_line(&format!("{content}}}"), depth, &mut item);
+            item_ended = true;
+        } else {
+            write_line(content, depth, &mut item);
+            item_ended = content == "}";
+        }
+        out.append(&item.finish());
+    }
+    out.finish()
+}
+
+fn depth_of(line: &str) -> usize {
+    (line.len() - line.trim_start().len()) / 4
+}
+
+fn write_line(content: &str, depth: usize, out: &mut Text) {
+    if content.is_empty() {
+        return out.blank();
+    }
+    if content.starts_with("//") {
+        return out.line(unguarded(content).trim_end());
+    }
+    if let Some((name, arguments)) = attribute(content) {
+        return out.attribute(name, arguments);
+    }
+    if content.starts_with("impl ") {
+        out.attribute("allow", LINTS_OF_IMPLS);
+    } else if depth == 0 && content.starts_with("pub ") {
+        out.attribute("allow", LINTS_OF_TYPES);
+    }
+    let Some(inner) = content.strip_suffix(',') else {
+        return out.line(content);
+    };
+    if let Some((pattern, value)) = inner.split_once(" => ") {
+        write_arm(pattern, value, out);
+    } else if let Some((name, ty)) = inner.split_once(": ").filter(|_| inner.starts_with("pub ")) {
+        out.field(name, ty);
+    } else if let Some((name, ty)) = inner
+        .strip_suffix(')')
+        .and_then(|inner| inner.split_once('('))
+    {
+        out.variant(name, ty);
+    } else {
+        out.line(content);
+    }
+}
+
+/// `#[name(arguments)]` and nothing behind it.
+fn attribute(content: &str) -> Option<(&str, &str)> {
+    let (name, arguments) = content
+        .strip_prefix("#[")?
+        .strip_suffix(")]")?
+        .split_once('(')?;
+    let whole = split_top_level(arguments)
+        .iter()
+        .all(|argument| !argument.contains(")]"));
+    whole.then_some((name, arguments))
+}
+
+fn write_arm(pattern: &str, value: &str, out: &mut Text) {
+    match value
+        .strip_prefix("Some(#[allow(deprecated)] ")
+        .and_then(|value| value.strip_suffix(')'))
+    {
+        Some(value) => {
+            out.open(&format!("{pattern} => Some("));
+            out.line("#[allow(deprecated)]");
+            out.line(&format!("{value},"));
+            out.close("),");
+        }
+        None => out.arm(pattern, value),
+    }
+}
