@@ -1,1 +1,29 @@
-//! Generated code of the project's own services.
+//! The project's own services, as temaki's codegen writes them: what examples and tests call.
+
+/// The user service, the main job: `proto/user.proto`, which has no package.
+pub mod user {
+    temaki::include_proto!("_");
+}
+
+/// The route guide of gRPC's tutorials: `proto/route_guide.proto`.
+pub mod routeguide {
+    temaki::include_proto!("routeguide");
+}
+
+/// An echo of all four shapes, for tests: `proto/echo.proto`.
+pub mod echo {
+    temaki::include_proto!("temaki.test");
+}
+
+/// The health protocol: `proto/health.proto`.
+pub mod health {
+    temaki::include_proto!("grpc.health.v1");
+}
+
+/// The service of the gRPC interop programs: `proto/grpc_testing.proto`.
+pub mod grpc_testing {
+    temaki::include_proto!("grpc.testing");
+}
+
+/// All of these files, compiled: an encoded `google.protobuf.FileDescriptorSet`.
+pub const FILE_DESCRIPTOR_SET: &[u8] = temaki::include_file_descriptor_set!("protos");
