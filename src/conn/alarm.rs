@@ -1,0 +1,49 @@
+//! One timer for all the reasons a connection may have to wake up.
+//!
+//! A connection that serves calls touches its alarm once a second, not once a call: whoever needs to
+//! be woken says by when, an earlier alarm is left standing, and when it rings the connection looks
+//! at its counters and decides. A quiet connection has no alarm set at all.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A timer that is armed for the earliest of many requests.
+#[derive(Default)]
+pub(crate) struct Alarm {
+    /// Made at the first request and then reused.
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// When it rings; `None` while it is not set.
+    at: Option<Instant>,
+}
+
+impl Alarm {
+    /// Whether it is set at all; spares the caller a look at the clock.
+    pub(crate) fn is_set(&self) -> bool {
+        self.at.is_some()
+    }
+
+    /// Sees to it that the alarm rings no later than `at`.
+    pub(crate) fn ring_by(&mut self, at: Instant) {
+        if self.at.is_some_and(|set| set <= at) {
+            return;
+        }
+        self.at = Some(at);
+        match &mut self.sleep {
+            Some(sleep) => sleep.as_mut().reset(at),
+            none => *none = Some(Box::pin(sleep_until(at))),
+        }
+    }
+
+    /// `Ready` once the alarm rings; it is then unset.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (Some(_), Some(sleep)) = (self.at, &mut self.sleep) else {
+            return Poll::Pending;
+        };
+        std::task::ready!(sleep.as_mut().poll(cx));
+        self.at = None;
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,144 @@
+//! What `h2` does not tell: which frames arrived, read off the 9-byte frame heads.
+//!
+//! Spec: RFC 9113 §4.1 (frame format) and §3.4 (connection preface).
+//!
+//! `h2` answers PING and SETTINGS by itself and never shows them. The meter walks over the bytes
+//! that are read from the socket, head by head, and counts. It refuses to know what is *in* a
+//! frame: payloads are skipped, never looked at, so it costs a few instructions a frame.
+
+/// Length of a frame head: 24-bit length, 8-bit type, 8-bit flags, 31-bit stream id.
+const HEAD_LEN: usize = 9;
+
+/// The client's connection preface, `PRI * HTTP/2.0 …`, which is no frame.
+const PREFACE_LEN: usize = 24;
+
+/// The frame type SETTINGS (RFC 9113 §6.5).
+const SETTINGS: u8 = 0x4;
+/// The frame type GOAWAY (RFC 9113 §6.8).
+const GOAWAY: u8 = 0x7;
+/// The ACK flag of SETTINGS and PING.
+const ACK: u8 = 0x1;
+
+/// Walks over incoming bytes and counts frames.
+#[derive(Debug)]
+pub(crate) struct FrameMeter {
+    /// Bytes still to skip: the preface, or the payload of the frame whose head was read last.
+    skip: usize,
+    /// The head being gathered; `head[..head_len]` is valid. `0 <= head_len < HEAD_LEN` between calls.
+    head: [u8; HEAD_LEN],
+    head_len: usize,
+    /// All bytes seen since the connection began; a keepalive timer asks whether this moved.
+    bytes: u64,
+    /// The peer's first SETTINGS frame has come: its half of the handshake is over.
+    settings: bool,
+    /// A GOAWAY frame has come: no new streams here.
+    goaway: bool,
+}
+
+impl FrameMeter {
+    /// A meter for the bytes a client receives: frames from the first byte on.
+    pub(crate) fn of_client() -> Self {
+        Self {
+            skip: 0,
+            head: [0; HEAD_LEN],
+            head_len: 0,
+            bytes: 0,
+            settings: false,
+            goaway: false,
+        }
+    }
+
+    /// A meter for the bytes a server receives: 24 bytes of preface, then frames.
+    pub(crate) fn of_server() -> Self {
+        Self {
+            skip: PREFACE_LEN,
+            ..Self::of_client()
+        }
+    }
+
+    /// Takes note of bytes that were just read, in any cut.
+    pub(crate) fn observe(&mut self, mut read: &[u8]) {
+        self.bytes += read.len() as u64;
+        loop {
+            let skipped = self.skip.min(read.len());
+            self.skip -= skipped;
+            read = &read[skipped..];
+            if read.is_empty() {
+                return;
+            }
+            let taken = (HEAD_LEN - self.head_len).min(read.len());
+            self.head[self.head_len..self.head_len + taken].copy_from_slice(&read[..taken]);
+            self.head_len += taken;
+            read = &read[taken..];
+            if self.head_len < HEAD_LEN {
+                return;
+            }
+            self.head_len = 0;
+            let [l0, l1, l2, kind, flags, ..] = self.head;
+            self.skip = u32::from_be_bytes([0, l0, l1, l2]) as usize;
+            self.frame(kind, flags);
+        }
+    }
+
+    fn frame(&mut self, kind: u8, flags: u8) {
+        match kind {
+            SETTINGS if flags & ACK == 0 => self.settings = true,
+            GOAWAY => self.goaway = true,
+            _ => {}
+        }
+    }
+
+    /// Whether a GOAWAY has begun to arrive.
+    pub(crate) fn goaway_seen(&self) -> bool {
+        self.goaway
+    }
+
+    /// Whether the peer's first SETTINGS frame has begun to arrive.
+    pub(crate) fn settings_seen(&self) -> bool {
+        self.settings
+    }
+
+    /// How many bytes have been read since the connection began.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PING (len 8), a SETTINGS ACK (len 0), SETTINGS (len 6).
+    const FRAMES: &[u8] = &[
+        0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, // PING
+        0, 0, 0, 4, 1, 0, 0, 0, 0, // SETTINGS ACK
+        0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 255, 255, // SETTINGS
+    ];
+
+    #[test]
+    fn settings_are_seen_at_every_cut() {
+        let upto = FRAMES.len() - 6; // the head of SETTINGS is complete here
+        for cut in 0..upto {
+            let mut meter = FrameMeter::of_client();
+            meter.observe(&FRAMES[..cut]);
+            assert!(
+                !meter.settings_seen(),
+                "an ACK or a half head is not the peer's SETTINGS ({cut})"
+            );
+            meter.observe(&FRAMES[cut..upto]);
+            assert!(meter.settings_seen(), "cut at {cut}");
+            assert_eq!(meter.bytes(), upto as u64);
+        }
+    }
+
+    #[test]
+    fn a_server_skips_the_preface() {
+        let mut meter = FrameMeter::of_server();
+        meter.observe(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        assert!(!meter.settings_seen());
+        for byte in FRAMES {
+            meter.observe(std::slice::from_ref(byte));
+        }
+        assert!(meter.settings_seen());
+    }
+}

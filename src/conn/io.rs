@@ -1,0 +1,264 @@
+//! When do bytes leave?
+//!
+//! `h2` flushes its transport after every turn, and for each DATA frame of 256 bytes or more. Under a
+//! server with 64 calls in flight that is one `writev` for each answer, and system calls are what a
+//! small RPC costs most. So `h2` is given [`BatchedIo`]: it takes every write into one buffer and
+//! calls a flush done; the connection's loop holds the [`Outlet`] of the same socket and drains it
+//! once per turn, when `h2` has nothing more to say. Reads are batched too: the socket is read into a
+//! buffer that grows to 64 KiB, and `h2`, which asks for a few KiB at a time, is served from there.
+//!
+//! ```text
+//!   h2 ──write, write, flush──▶ BatchedIo ─┐
+//!                                          ├─ one buffer ──one write──▶ socket
+//!   connection loop ──poll_drain──▶ Outlet ┘
+//! ```
+//!
+//! The hazard of this design is a byte left behind: a path that ends the loop without draining. Two
+//! rules close it. Batching begins only when the loop does ([`Outlet::begin_batching`]), so that the
+//! handshake flushes as usual; and `shutdown`, which `h2` calls at the end of every orderly way out,
+//! GOAWAY included, drains before it closes.
+//!
+//! Neither half knows HTTP/2: the only thing here that looks at the bytes is the [`FrameMeter`].
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::frame_meter::FrameMeter;
+
+/// A batch this large is written without waiting for the end of the turn, and a single slice this
+/// large skips the buffer. Larger batches gained nothing, and delay the first byte of an answer.
+const WRITE_BATCH: usize = 64 * 1024;
+
+/// The read buffer starts here, which is a handful of small requests, …
+const READ_MIN: usize = 4 * 1024;
+/// … doubles each time a read fills it, and stops growing here.
+const READ_MAX: usize = 64 * 1024;
+
+/// Bytes kept of what a peer said first, to tell TLS and HTTP/1 from HTTP/2 when the handshake fails.
+const FIRST_BYTES: usize = 64;
+
+/// Makes the two halves of one socket: the transport for `h2`, and the outlet for its loop.
+pub(crate) fn batched<IO>(io: IO, meter: FrameMeter) -> (BatchedIo<IO>, Outlet<IO>) {
+    let shared = Arc::new(Mutex::new(Shared {
+        io,
+        unread: BytesMut::new(),
+        read_size: READ_MIN,
+        meter,
+        first: Vec::new(),
+        unsent: BytesMut::new(),
+        written: 0,
+        batching: false,
+    }));
+    (BatchedIo(shared.clone()), Outlet(shared))
+}
+
+/// The half that `h2` owns.
+pub(crate) struct BatchedIo<IO>(Arc<Mutex<Shared<IO>>>);
+
+/// The half that the connection's loop owns: it decides when bytes leave.
+pub(crate) struct Outlet<IO>(Arc<Mutex<Shared<IO>>>);
+
+/// Both halves live in one task, so the lock is never contended; it is what lets safe code reach the
+/// socket from either side of `h2`.
+struct Shared<IO> {
+    io: IO,
+    /// Read from the socket, not yet taken by `h2`.
+    unread: BytesMut,
+    /// How much the next read asks for: `READ_MIN <= read_size <= READ_MAX`.
+    read_size: usize,
+    meter: FrameMeter,
+    /// The first bytes of the peer, for a diagnosis; emptied once HTTP/2 is established.
+    first: Vec<u8>,
+    /// Written by `h2`, not yet taken by the socket.
+    unsent: BytesMut,
+    /// Bytes the socket has taken since the connection began.
+    written: u64,
+    /// Whether a flush by `h2` is put off until the loop drains.
+    batching: bool,
+}
+
+/// A lock that was poisoned by a panic elsewhere in this connection's task still holds sound bytes.
+fn lock<IO>(shared: &Mutex<Shared<IO>>) -> MutexGuard<'_, Shared<IO>> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, dst: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.unread.is_empty() {
+            self.unread.reserve(self.read_size);
+            let n = ready!(tokio_util::io::poll_read_buf(
+                Pin::new(&mut self.io),
+                cx,
+                &mut self.unread
+            ))?;
+            self.meter.observe(&self.unread);
+            if !self.batching && self.first.len() < FIRST_BYTES {
+                let more = n.min(FIRST_BYTES - self.first.len());
+                self.first.extend_from_slice(&self.unread[..more]);
+            }
+            if n >= self.read_size {
+                self.read_size = (self.read_size * 2).min(READ_MAX);
+            }
+        }
+        let n = self.unread.len().min(dst.remaining());
+        dst.put_slice(&self.unread[..n]);
+        self.unread.advance(n);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Hands everything unsent to the socket. `Ready` means that nothing is left here.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unsent.is_empty() {
+            let n = ready!(Pin::new(&mut self.io).poll_write(cx, &self.unsent))?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.written += n as u64;
+            self.unsent.advance(n);
+        }
+        self.unsent.clear();
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        // A full batch leaves now. If the socket will not take it, `h2` must wait too: what a slow
+        // reader can make us hold is one batch, not everything its streams have to say.
+        if self.unsent.len() >= WRITE_BATCH {
+            ready!(self.poll_drain(cx))?;
+        }
+        let total = slices.iter().map(|s| s.len()).sum();
+        if self.unsent.is_empty() && total >= WRITE_BATCH {
+            let n = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, slices))?;
+            self.written += n as u64;
+            return Poll::Ready(Ok(n));
+        }
+        // Room for the whole batch at once: growing by doubling would copy it several times.
+        for slice in slices {
+            self.unsent.extend_from_slice(slice);
+        }
+        Poll::Ready(Ok(total))
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for BatchedIo<IO> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        dst: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        lock(&self.0).poll_read(cx, dst)
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for BatchedIo<IO> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        src: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        lock(&self.0).poll_write(cx, &[io::IoSlice::new(src)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        lock(&self.0).poll_write(cx, slices)
+    }
+
+    /// `h2` copies a payload into its own buffer unless vectored writes are to be had.
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut shared = lock(&self.0);
+        if shared.batching {
+            Poll::Ready(Ok(()))
+        } else {
+            shared.poll_drain(cx)
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut shared = lock(&self.0);
+        ready!(shared.poll_drain(cx))?;
+        Pin::new(&mut shared.io).poll_shutdown(cx)
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
+    /// From here on nothing leaves but by [`poll_drain`](Self::poll_drain), a full batch, or shutdown.
+    pub(crate) fn begin_batching(&self) {
+        let mut shared = lock(&self.0);
+        shared.batching = true;
+        shared.first = Vec::new();
+    }
+
+    /// Hands everything that `h2` wrote to the socket. `Pending` means that the socket is full; the
+    /// task is woken when it takes more. An error ends the connection.
+    pub(crate) fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        lock(&self.0).poll_drain(cx)
+    }
+
+    /// Whether `h2` has written anything that the socket has not taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.0).unsent.is_empty()
+    }
+
+    /// Bytes read and written so far; a timer that sees neither move sees a dead or stalled peer.
+    pub(crate) fn progress(&self) -> Progress {
+        let shared = lock(&self.0);
+        Progress {
+            read: shared.meter.bytes(),
+            written: shared.written,
+        }
+    }
+
+    /// Whether the peer's SETTINGS have arrived.
+    pub(crate) fn settings_seen(&self) -> bool {
+        lock(&self.0).meter.settings_seen()
+    }
+
+    /// Whether the peer has said GOAWAY.
+    #[cfg(feature = "client")]
+    pub(crate) fn goaway_seen(&self) -> bool {
+        lock(&self.0).meter.goaway_seen()
+    }
+
+    /// What the peer said before HTTP/2 was established, up to 64 bytes.
+    pub(crate) fn first_bytes(&self) -> Vec<u8> {
+        lock(&self.0).first.clone()
+    }
+
+    /// Gives the buffers' memory back, if nothing is in them: an idle connection holds none.
+    pub(crate) fn release_buffers(&self) {
+        let mut shared = lock(&self.0);
+        if shared.unread.is_empty() {
+            shared.unread = BytesMut::new();
+            shared.read_size = READ_MIN;
+        }
+        if shared.unsent.is_empty() {
+            shared.unsent = BytesMut::new();
+        }
+    }
+}
+
+/// Bytes moved since a connection began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Read from the socket.
+    pub(crate) read: u64,
+    /// Taken by the socket.
+    pub(crate) written: u64,
+}

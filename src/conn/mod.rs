@@ -1,0 +1,9 @@
+//! FLOOR 2. What stands between a socket and `h2`: batching of reads and writes, the settings both
+//! ends announce, and the clock of a connection. Knows no gRPC.
+
+pub(crate) mod alarm;
+pub(crate) mod counter;
+pub(crate) mod frame_meter;
+pub(crate) mod io;
+pub(crate) mod keepalive;
+pub(crate) mod settings;

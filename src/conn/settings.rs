@@ -1,0 +1,80 @@
+//! What each end announces in its SETTINGS, and what it keeps `h2` to.
+//!
+//! Spec: RFC 9113 §6.5.2; gRPC says nothing beyond "header lists may be limited, 8 KiB suggested".
+//! `h2` leaves several of these open by default (streams without number, header lists of 16 MiB), so
+//! all of them are set, always.
+
+/// The settings of one endpoint, server or client. All sizes in bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Http2Settings {
+    /// How far a peer may run ahead of the reader of one stream. 1 MiB keeps a bulk upload moving.
+    pub(crate) stream_window: u32,
+    /// The same for all streams of a connection: what handlers that do not read can make us hold.
+    ///
+    /// 16 MiB is room for fifteen stalled uploads beside a call that moves. A window of 4 MiB that is
+    /// raised when handlers fall behind was considered: it ends at the same ceiling.
+    pub(crate) connection_window: u32,
+    /// The largest DATA frame we accept. Larger than the default 16 KiB, because each frame costs.
+    pub(crate) max_frame_size: u32,
+    /// The largest header list we accept, counted as RFC 9113 does: name + value + 32 each.
+    pub(crate) max_header_list_size: u32,
+    /// How many streams the peer may have open at once.
+    pub(crate) max_concurrent_streams: u32,
+    /// How much one stream may have with `h2`, granted by the peer but not yet with the socket.
+    pub(crate) send_buffer: usize,
+}
+
+impl Default for Http2Settings {
+    fn default() -> Self {
+        Self {
+            stream_window: 1 << 20,
+            connection_window: 16 << 20,
+            max_frame_size: 256 << 10,
+            max_header_list_size: 16 << 10,
+            max_concurrent_streams: 256,
+            send_buffer: 64 << 10,
+        }
+    }
+}
+
+/// Small DATA frames that wait to be read are charged 256 bytes less their length; this much may be
+/// charged before `h2` closes the connection. It serves an honest burst of 30,000 tiny messages.
+const DATA_FRAME_BUDGET: usize = 8 << 20;
+
+/// Streams that *we* reset because the peer broke the protocol on them, for a connection's lifetime:
+/// the guard against MadeYouReset (CVE-2025-8671). Never `None`.
+const MAX_LOCAL_ERROR_RESETS: usize = 1024;
+
+impl Http2Settings {
+    /// A builder for the serving end.
+    #[cfg(feature = "server")]
+    pub(crate) fn server(&self) -> h2::server::Builder {
+        let mut builder = h2::server::Builder::new();
+        builder
+            .initial_window_size(self.stream_window)
+            .initial_connection_window_size(self.connection_window)
+            .max_frame_size(self.max_frame_size)
+            .max_header_list_size(self.max_header_list_size)
+            .max_concurrent_streams(self.max_concurrent_streams)
+            .max_send_buffer_size(self.send_buffer)
+            .max_local_error_reset_streams(Some(MAX_LOCAL_ERROR_RESETS))
+            .data_frame_budget(DATA_FRAME_BUDGET);
+        builder
+    }
+
+    /// A builder for the calling end.
+    #[cfg(feature = "client")]
+    pub(crate) fn client(&self) -> h2::client::Builder {
+        let mut builder = h2::client::Builder::new();
+        builder
+            .enable_push(false)
+            .initial_window_size(self.stream_window)
+            .initial_connection_window_size(self.connection_window)
+            .max_frame_size(self.max_frame_size)
+            .max_header_list_size(self.max_header_list_size)
+            .max_send_buffer_size(self.send_buffer)
+            .max_local_error_reset_streams(Some(MAX_LOCAL_ERROR_RESETS))
+            .data_frame_budget(DATA_FRAME_BUDGET);
+        builder
+    }
+}
