@@ -1,20 +1,46 @@
 //! gRPC rolled by hand, directly on `h2`.
 
-#![allow(
-    dead_code,
-    reason = "floor 1 serves endpoints that a build may leave out"
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(all(feature = "server", feature = "client")),
+    allow(
+        dead_code,
+        reason = "floors 1 and 2 serve endpoints that this build leaves out"
+    )
 )]
 
+// beside the floors: runs at build time
 #[cfg(feature = "codegen")]
 pub mod codegen;
-pub mod interceptor;
-pub mod metadata;
+
+// floor 0
 pub mod wire;
 
+// floor 1
 mod connect_info;
+#[cfg(any(feature = "server", feature = "client"))]
+mod deadline;
+#[cfg(any(feature = "server", feature = "client"))]
+mod error;
+#[cfg(any(feature = "server", feature = "client"))]
+mod head;
+pub mod interceptor;
+pub mod metadata;
 mod request;
 mod response;
 mod status;
+#[cfg(any(feature = "server", feature = "client"))]
+mod trailers;
+
+// floor 2
+#[cfg(any(feature = "server", feature = "client"))]
+mod call;
+#[cfg(any(feature = "server", feature = "client"))]
+mod conn;
+
+// floor 3
+#[cfg(feature = "server")]
+pub mod server;
 
 pub use connect_info::{ConnectInfo, Connected, UnixPeer};
 pub use http::Extensions;
@@ -23,6 +49,17 @@ pub use request::{IntoRequest, IntoStreamingRequest, Request};
 pub use response::Response;
 pub use status::{Origin, Status};
 pub use wire::code::Code;
+
+#[cfg(any(feature = "server", feature = "client"))]
+pub use call::{
+    codec,
+    response_stream::{ResponseSink, ResponseStream},
+    streaming::Streaming,
+};
+#[cfg(any(feature = "server", feature = "client"))]
+pub use error::{Error, ErrorKind};
+#[cfg(feature = "server")]
+pub use server::Server;
 
 // Generated code names this crate `::temaki`, also where it is checked in within it.
 extern crate self as temaki;

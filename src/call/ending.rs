@@ -1,0 +1,71 @@
+//! How a call ends when no trailers say so: an `h2` error becomes a [`Status`].
+//!
+//! Spec: PROTOCOL-HTTP2.md, "Errors" and "Connection failure". Which *code* a reset stands for is
+//! decided by [`wire::mapping`](crate::wire::mapping); this file only finds out what happened.
+
+use std::error::Error as _;
+
+use crate::call::Side;
+use crate::wire::mapping;
+use crate::{Code, Origin, Status};
+
+/// The status of a call whose stream or connection failed with `error`.
+pub(crate) fn status_of(error: h2::Error, side: Side) -> Status {
+    let lost = match side {
+        Side::Server => Code::Cancelled,
+        Side::Client => Code::Unavailable,
+    };
+    let reason = error.reason();
+    if let (true, true, Some(reason)) = (error.is_reset(), error.is_remote(), reason) {
+        //= GRPC-RST-MAP  reset reason to code, whole table
+        let code = mapping::code_from_reset(reason.into());
+        let message = format!("the peer reset the stream: RST_STREAM {}", name(reason));
+        return Status::library(code, message, Origin::Reset(reason.into())).with_source(error);
+    }
+    if let (true, true, Some(reason)) = (error.is_go_away(), error.is_remote(), reason) {
+        let message = format!("the peer closed the connection: GOAWAY {}", name(reason));
+        return Status::library(lost, message, Origin::GoAway(reason.into())).with_source(error);
+    }
+    if let (true, Some(reason)) = (error.is_library(), reason) {
+        let message = format!("the peer broke HTTP/2: {}", name(reason));
+        return Status::library(Code::Internal, message, Origin::Protocol).with_source(error);
+    }
+    //= GRPC-CONN-FAIL  lost connection: client UNAVAILABLE, server CANCELLED
+    let cause = error.get_io().map_or_else(|| error.to_string(), io_cause);
+    Status::library(
+        lost,
+        format!("the connection was lost: {cause}"),
+        Origin::Transport,
+    )
+    .with_source(error)
+}
+
+/// `io::Error` with the error inside it, if there is one: "unexpected end of file" alone tells little.
+fn io_cause(error: &std::io::Error) -> String {
+    match error.source() {
+        Some(inner) => format!("{error}: {inner}"),
+        None => error.to_string(),
+    }
+}
+
+/// The spec's name of an error code, as in RFC 9113 §7.
+pub(crate) fn name(reason: h2::Reason) -> String {
+    match reason {
+        h2::Reason::NO_ERROR => "NO_ERROR",
+        h2::Reason::PROTOCOL_ERROR => "PROTOCOL_ERROR",
+        h2::Reason::INTERNAL_ERROR => "INTERNAL_ERROR",
+        h2::Reason::FLOW_CONTROL_ERROR => "FLOW_CONTROL_ERROR",
+        h2::Reason::SETTINGS_TIMEOUT => "SETTINGS_TIMEOUT",
+        h2::Reason::STREAM_CLOSED => "STREAM_CLOSED",
+        h2::Reason::FRAME_SIZE_ERROR => "FRAME_SIZE_ERROR",
+        h2::Reason::REFUSED_STREAM => "REFUSED_STREAM",
+        h2::Reason::CANCEL => "CANCEL",
+        h2::Reason::COMPRESSION_ERROR => "COMPRESSION_ERROR",
+        h2::Reason::CONNECT_ERROR => "CONNECT_ERROR",
+        h2::Reason::ENHANCE_YOUR_CALM => "ENHANCE_YOUR_CALM",
+        h2::Reason::INADEQUATE_SECURITY => "INADEQUATE_SECURITY",
+        h2::Reason::HTTP_1_1_REQUIRED => "HTTP_1_1_REQUIRED",
+        other => return format!("{:#x}", u32::from(other)),
+    }
+    .to_owned()
+}

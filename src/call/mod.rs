@@ -1,0 +1,20 @@
+//! FLOOR 2. One call's two lanes: messages out ([`send`]), messages in ([`recv`]), and the public
+//! streams made of them. The only floor that does flow control. Knows `h2` streams, not sockets,
+//! and not which endpoint it works for beyond [`Side`].
+
+pub mod codec;
+pub(crate) mod ending;
+pub(crate) mod recv;
+pub(crate) mod response_stream;
+pub(crate) mod send;
+pub(crate) mod streaming;
+pub(crate) mod timer;
+
+/// Which end of the call this is. The same event means different things to each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Receives requests. A lost connection reads as CANCELLED: nobody waits for the answer any more.
+    Server,
+    /// Receives responses. A lost connection reads as UNAVAILABLE: somebody else may serve the call.
+    Client,
+}

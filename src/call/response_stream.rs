@@ -1,0 +1,167 @@
+//! A stream of answers written as straight-line code.
+//!
+//! A handler that streams has a loop in mind: find a thing, send it, wait if the caller is slow. A
+//! [`ResponseStream`] is that loop. There is no channel and no task behind it: the loop is a future
+//! that the call polls when it wants a message, and `send` hands one over through a single slot.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use futures_core::Stream;
+
+use crate::Status;
+
+/// Answers with the messages that a piece of `async` code sends.
+///
+/// ```
+/// use temaki::{Response, ResponseStream, Status};
+///
+/// fn count(to: u32) -> Response<ResponseStream<u32>> {
+///     Response::new(ResponseStream::new(async move |mut out| {
+///         for n in 1..=to {
+///             out.send(n).await?; // waits while the caller is slow
+///         }
+///         Ok(())
+///     }))
+/// }
+/// ```
+///
+/// The code ends the stream: `Ok(())` with status OK after everything it sent, `Err(status)` with that
+/// status. Dropping the stream drops the code where it stands; that is what happens when the caller
+/// cancels, goes away, or the deadline passes.
+pub struct ResponseStream<T> {
+    /// `None` once it has ended.
+    code: Option<Code>,
+    slot: Arc<Mutex<Slot<T>>>,
+    /// How the code ended, while its last message waits to be taken.
+    end: Option<Result<(), Status>>,
+}
+
+type Code = Pin<Box<dyn Future<Output = Result<(), Status>> + Send>>;
+
+/// Sends messages from inside a [`ResponseStream`].
+pub struct ResponseSink<T> {
+    slot: Arc<Mutex<Slot<T>>>,
+}
+
+/// Where a message waits between `send` and the call that takes it.
+struct Slot<T> {
+    message: Option<T>,
+    /// Who waits for the slot to become free.
+    waiting: Option<Waker>,
+}
+
+fn lock<T>(slot: &Mutex<Slot<T>>) -> MutexGuard<'_, Slot<T>> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<T: Send + 'static> ResponseStream<T> {
+    /// A stream of what `code` sends through the sink it is given.
+    pub fn new<F, Fut>(code: F) -> Self
+    where
+        F: FnOnce(ResponseSink<T>) -> Fut,
+        Fut: Future<Output = Result<(), Status>> + Send + 'static,
+    {
+        let slot = Arc::new(Mutex::new(Slot {
+            message: None,
+            waiting: None,
+        }));
+        let code = Box::pin(code(ResponseSink { slot: slot.clone() }));
+        Self {
+            code: Some(code),
+            slot,
+            end: None,
+        }
+    }
+}
+
+impl<T: Send + 'static> ResponseSink<T> {
+    /// Sends one message. Waits until the one before it has been taken, which is how a slow caller
+    /// slows the handler down.
+    ///
+    /// It fails when the stream that would take the message is gone; `?` is the right answer, and is
+    /// rarely seen at work, because the code is dropped together with its stream. Dropping the future
+    /// before it is ready drops the message unsent.
+    pub async fn send(&mut self, message: T) -> Result<(), Status> {
+        let mut message = Some(message);
+        std::future::poll_fn(|cx| {
+            // The stream holds the only other handle. A sink that outlives it talks to nobody.
+            if Arc::strong_count(&self.slot) == 1 {
+                return Poll::Ready(Err(Status::cancelled("the response stream was dropped")));
+            }
+            let mut slot = lock(&self.slot);
+            if slot.message.is_some() {
+                slot.waiting = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            slot.message = message.take();
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+}
+
+impl<T> Stream for ResponseStream<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if let Some(code) = &mut this.code {
+            if let Poll::Ready(end) = code.as_mut().poll(cx) {
+                this.code = None;
+                this.end = Some(end);
+            }
+        }
+        // What was sent last goes out before the end does.
+        let mut slot = lock(&this.slot);
+        if let Some(message) = slot.message.take() {
+            // Straight-line code is polled again by the next `poll_next`, and needs no wake-up. Code
+            // that waits inside a combinator with wakers of its own (`join!`, a `select` loop) does.
+            if let Some(waiting) = slot
+                .waiting
+                .take()
+                .filter(|waker| !waker.will_wake(cx.waker()))
+            {
+                drop(slot);
+                waiting.wake();
+            }
+            return Poll::Ready(Some(Ok(message)));
+        }
+        match (this.end.take(), &this.code) {
+            (Some(Err(status)), _) => Poll::Ready(Some(Err(status))),
+            (Some(Ok(())), _) | (None, None) => Poll::Ready(None),
+            (None, Some(_)) => Poll::Pending,
+        }
+    }
+}
+
+impl<T> Drop for ResponseStream<T> {
+    fn drop(&mut self) {
+        // A sink that was moved out of the code, into a task of its own, learns that nobody listens.
+        self.code = None;
+        let waiting = lock(&self.slot).waiting.take();
+        self.slot = Arc::new(Mutex::new(Slot {
+            message: None,
+            waiting: None,
+        }));
+        if let Some(waker) = waiting {
+            waker.wake();
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for ResponseStream<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseStream")
+            .field("ended", &self.code.is_none())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> std::fmt::Debug for ResponseSink<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ResponseSink")
+    }
+}

@@ -1,0 +1,195 @@
+//! The incoming messages of a call, as its user holds them.
+//!
+//! [`Streaming`] is a server's request stream and a client's response stream. Messages come out of it
+//! the same way; it is their *ends* that differ. A request stream ends with END_STREAM. A response
+//! stream ends with trailers, and what they say decides whether the end was good: so the client's side
+//! reads them here, and turns everything but `grpc-status: 0` into an error.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use crate::call::codec::Codec;
+use crate::call::recv::Receiver;
+use crate::call::send::{Over, SharedLane};
+use crate::call::timer::Timer;
+use crate::metadata::MetadataMap;
+use crate::{Origin, Status, deadline, trailers};
+
+/// A stream of incoming messages.
+///
+/// Read it with [`message`](Self::message), or as a [`Stream`]. `None` is a clean end: END_STREAM in
+/// good order on a server, status OK on a client. Everything else is an error, given once, whose
+/// [`Status::origin`] tells a cancelled call from a passed deadline, a lost connection, or a peer that
+/// broke the protocol; after it, the stream is at its end.
+///
+/// A reader that stops reading stops the sender, when the flow-control window is full. Dropping it
+/// before its end cancels the call on a client (`RST_STREAM(CANCEL)`), and on a server means that the
+/// rest of the request is not wanted.
+pub struct Streaming<T>(Source<T>);
+
+enum Source<T> {
+    Wire(Box<Wire<T>>),
+    /// Messages made in this process: a mock's answer.
+    Local(Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>),
+}
+
+struct Wire<T> {
+    /// `None` once the stream has ended; with it goes the stream's last claim on the connection.
+    receiver: Option<Receiver>,
+    decode: Decode<T>,
+    deadline: Timer,
+    ending: Ending,
+    /// The trailing metadata of a client's call, once it has come.
+    trailers: Option<MetadataMap>,
+}
+
+type Decode<T> = Box<dyn Fn(&mut Bytes) -> Result<T, Status> + Send + Sync>;
+
+/// What the end of the messages means, and who must be told of it.
+pub(crate) enum Ending {
+    /// A request: the end of DATA is the end.
+    Request,
+    /// A response: trailers decide. The lane of requests, where it may still be open, ends with it.
+    Response(Option<SharedLane>),
+}
+
+/// One step of reading.
+enum Step<T> {
+    Message(T),
+    /// A clean end, with a response's trailing metadata.
+    End(Option<MetadataMap>),
+}
+
+impl<T: 'static> Streaming<T> {
+    /// The messages of `receiver`, read by `codec`, until `deadline`.
+    pub(crate) fn new<C>(receiver: Receiver, codec: C, deadline: Timer, ending: Ending) -> Self
+    where
+        C: Codec<Decode = T>,
+    {
+        let decode: Decode<T> = Box::new(move |payload| codec.decode(payload));
+        Self(Source::Wire(Box::new(Wire {
+            receiver: Some(receiver),
+            decode,
+            deadline,
+            ending,
+            trailers: None,
+        })))
+    }
+
+    /// A stream of messages from this process, for mocks and tests.
+    pub fn from_stream(messages: impl Stream<Item = Result<T, Status>> + Send + 'static) -> Self {
+        Self(Source::Local(Box::pin(messages)))
+    }
+}
+
+impl<T> Streaming<T> {
+    /// The next message; `None` at a clean end.
+    ///
+    /// Dropping the future loses nothing: the message comes with the next call.
+    pub async fn message(&mut self) -> Result<Option<T>, Status> {
+        std::future::poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// The trailing metadata of a client's call: reads, and drops, what messages are left.
+    ///
+    /// `None` for a server's request stream, which has none.
+    pub async fn trailers(&mut self) -> Result<Option<MetadataMap>, Status> {
+        while self.message().await?.is_some() {}
+        match &mut self.0 {
+            Source::Wire(wire) => Ok(wire.trailers.take()),
+            Source::Local(_) => Ok(None),
+        }
+    }
+
+    pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, Status>> {
+        match &mut self.0 {
+            Source::Wire(wire) => wire.poll_message(cx),
+            Source::Local(stream) => stream.as_mut().poll_next(cx).map(Option::transpose),
+        }
+    }
+}
+
+impl<T> Wire<T> {
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, Status>> {
+        let Some(receiver) = &mut self.receiver else {
+            return Poll::Ready(Ok(None));
+        };
+        let step = match poll_step(receiver, &self.decode, &self.ending, cx) {
+            Poll::Ready(step) => step,
+            Poll::Pending => {
+                ready!(self.deadline.poll(cx));
+                Err(deadline::exceeded())
+            }
+        };
+        Poll::Ready(match step {
+            Ok(Step::Message(message)) => Ok(Some(message)),
+            Ok(Step::End(trailers)) => {
+                self.trailers = trailers;
+                self.end(Over::Answered);
+                Ok(None)
+            }
+            Err(status) => {
+                let answered = matches!(status.origin(), Origin::Peer);
+                self.end(if answered {
+                    Over::Answered
+                } else {
+                    Over::Cancelled
+                });
+                Err(deadline::settle(status, self.deadline.is_over()))
+            }
+        })
+    }
+
+    /// Lets go of both lanes. `h2` cancels a stream that nobody holds and that has not ended.
+    fn end(&mut self, over: Over) {
+        if let Ending::Response(Some(requests)) = &self.ending {
+            requests.close(over);
+        }
+        self.receiver = None;
+    }
+}
+
+/// The next message, or the end as its side understands it.
+fn poll_step<T>(
+    receiver: &mut Receiver,
+    decode: &Decode<T>,
+    ending: &Ending,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Step<T>, Status>> {
+    if let Some(mut payload) = ready!(receiver.poll_message(cx))? {
+        let message = decode(&mut payload)?;
+        receiver.recycle(payload);
+        return Poll::Ready(Ok(Step::Message(message)));
+    }
+    if matches!(ending, Ending::Request) {
+        return Poll::Ready(Ok(Step::End(None)));
+    }
+    //= GRPC-RES-TRAILERS  status in trailers, even when OK
+    let trailers = ready!(receiver.poll_trailers(cx))?;
+    Poll::Ready(trailers::read_end(trailers).map(|metadata| Step::End(Some(metadata))))
+}
+
+impl<T> Drop for Wire<T> {
+    fn drop(&mut self) {
+        if self.receiver.is_some() {
+            self.end(Over::Cancelled);
+        }
+    }
+}
+
+impl<T> Stream for Streaming<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_message(cx).map(Result::transpose)
+    }
+}
+
+impl<T> std::fmt::Debug for Streaming<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Streaming")
+    }
+}

@@ -1,0 +1,73 @@
+//! What fails outside a call: binding, connecting, a target that cannot be read.
+//!
+//! Within a call everything is a [`Status`](crate::Status). An [`Error`] comes before or beside calls,
+//! and always tells the cause: its text names what was tried and what the system said.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// An error outside of any call.
+///
+/// Its `Display` holds the whole story in one line, sources included; [`source`](StdError::source)
+/// gives the error underneath, for code that wants to know which it was.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What was being done when an [`Error`] happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A listener could not be opened, or failed for good.
+    Bind,
+    /// A connection could not be made, or its peer does not speak HTTP/2.
+    Connect,
+    /// An address or an option was not understood.
+    Config,
+    /// A connection that stood has failed.
+    Connection,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    pub(crate) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What was being done.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        let mut source = self.source.as_deref().map(|e| e as &dyn StdError);
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|e| e as _)
+    }
+}

@@ -1,0 +1,233 @@
+//! What a call says before its first message: request headers and response headers.
+//!
+//! Spec: PROTOCOL-HTTP2.md, "Requests" (Request-Headers, Call-Definition) and "Responses"
+//! (Response-Headers). Both directions of both are here, side by side, so that what one end writes can
+//! be held against what the other reads. This file does not wait for anything, and knows no body.
+
+use std::time::Duration;
+
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, TE, USER_AGENT};
+use http::{HeaderMap, Method, StatusCode, Uri};
+
+use crate::metadata::MetadataMap;
+use crate::wire::content_coding::{ContentCoding, ContentCodings};
+use crate::wire::content_type::{self, ContentType};
+use crate::wire::{self, mapping, timeout};
+use crate::{Code, Origin, Status, trailers};
+
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static(wire::GRPC_TIMEOUT);
+const GRPC_ENCODING: HeaderName = HeaderName::from_static(wire::GRPC_ENCODING);
+const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static(wire::GRPC_ACCEPT_ENCODING);
+const APPLICATION_GRPC: HeaderValue = HeaderValue::from_static(content_type::APPLICATION_GRPC);
+
+/// A request that is refused before its handler is looked for, or run.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// Not gRPC at all: it is answered in the words of HTTP.
+    Http(StatusCode),
+    /// gRPC, and wrong: Trailers-Only.
+    Grpc(Status),
+    /// gRPC in an encoding we cannot read: Trailers-Only, and the list of those we can.
+    Encoding(Status),
+}
+
+/// Reads a request's headers; gives the timeout that the caller set.
+pub(crate) fn read_request(
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Option<Duration>, Refusal> {
+    //= GRPC-METHOD-POST  request method is POST
+    if method != Method::POST {
+        return Err(Refusal::Http(StatusCode::METHOD_NOT_ALLOWED));
+    }
+    //= GRPC-CT-415  otherwise HTTP 415, not a gRPC error
+    match headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| content_type::parse(value.as_bytes()))
+    {
+        Some(ContentType::Proto) => {}
+        Some(ContentType::Other(subtype)) => return Err(Refusal::Grpc(unknown_subtype(subtype))),
+        None => return Err(Refusal::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
+    }
+    if let Some(name) = headers.get(GRPC_ENCODING) {
+        if ContentCoding::parse(name.as_bytes()) != Some(ContentCoding::Identity) {
+            return Err(Refusal::Encoding(unsupported_encoding(name)));
+        }
+    }
+    headers
+        .get(GRPC_TIMEOUT)
+        .map(|value| timeout::decode(value.as_bytes()))
+        .transpose()
+        .map_err(|error| {
+            //= CODE-LIB-ONLY  INVALID_ARGUMENT would fit better, but is the application's to use
+            Refusal::Grpc(Status::library(
+                Code::Internal,
+                format!("malformed grpc-timeout: {error}"),
+                Origin::Protocol,
+            ))
+        })
+}
+
+fn unknown_subtype(subtype: &str) -> Status {
+    let message = format!(
+        "content-type application/grpc+{subtype} is not served here; expected application/grpc+proto"
+    );
+    Status::library(Code::Unimplemented, message, Origin::Protocol)
+}
+
+fn unsupported_encoding(name: &HeaderValue) -> Status {
+    //= COMP-UNSUPPORTED  unknown request encoding: UNIMPLEMENTED and say what is accepted
+    let name = String::from_utf8_lossy(name.as_bytes());
+    let accepted = ContentCodings::NONE.wire();
+    let message = format!("grpc-encoding {name} is not supported; accepted here: {accepted}");
+    Status::library(Code::Unimplemented, message, Origin::Protocol)
+}
+
+/// The answer to what is not gRPC: a bare HTTP status, with `allow` where HTTP wants it.
+pub(crate) fn write_http(status: StatusCode) -> http::Response<()> {
+    let mut response = http::Response::new(());
+    *response.status_mut() = status;
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    response
+}
+
+/// Response-Headers, before messages.
+pub(crate) fn write_response(metadata: &MetadataMap) -> http::Response<()> {
+    //= GRPC-RES-200  gRPC outcomes travel under HTTP 200
+    let mut response = http::Response::new(());
+    let headers = response.headers_mut();
+    headers.reserve(1 + metadata.len());
+    headers.insert(CONTENT_TYPE, APPLICATION_GRPC);
+    metadata.extend_headers(headers);
+    response
+}
+
+/// Trailers-Only: headers and trailers in one, for a call that ends before its first message.
+pub(crate) fn write_trailers_only(
+    mut end: HeaderMap,
+    accept: Option<ContentCodings>,
+) -> http::Response<()> {
+    //= GRPC-RES-TRAILERS-ONLY  immediate failure as one HEADERS with END_STREAM
+    end.insert(CONTENT_TYPE, APPLICATION_GRPC);
+    if let Some(codings) = accept {
+        end.insert(
+            GRPC_ACCEPT_ENCODING,
+            HeaderValue::from_static(codings.wire()),
+        );
+    }
+    let mut response = http::Response::new(());
+    *response.headers_mut() = end;
+    response
+}
+
+/// What a caller's endpoint puts into each request.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestTemplate {
+    /// Scheme and authority; the path is each method's own.
+    pub(crate) scheme: http::uri::Scheme,
+    pub(crate) authority: http::uri::Authority,
+    pub(crate) user_agent: HeaderValue,
+}
+
+/// Request-Headers.
+pub(crate) fn write_request(
+    template: &RequestTemplate,
+    path: http::uri::PathAndQuery,
+    timeout: Option<Duration>,
+    metadata: &MetadataMap,
+) -> http::Request<()> {
+    let mut request = http::Request::new(());
+    *request.method_mut() = Method::POST;
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(template.scheme.clone());
+    parts.authority = Some(template.authority.clone());
+    parts.path_and_query = Some(path);
+    // The three parts together always make a URI; `/` would stand in if they ever did not.
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+    let mut headers = HeaderMap::with_capacity(4 + metadata.len());
+    //= GRPC-HDR-ORDER  grpc-timeout right after pseudo-headers, call definition before metadata
+    if let Some(timeout) = timeout {
+        let value = timeout::encode(timeout);
+        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+            headers.insert(GRPC_TIMEOUT, value);
+        }
+    }
+    //= GRPC-TE-TRAILERS  client sends te: trailers
+    headers.insert(TE, HeaderValue::from_static(wire::TE_TRAILERS));
+    headers.insert(CONTENT_TYPE, APPLICATION_GRPC);
+    headers.insert(USER_AGENT, template.user_agent.clone());
+    metadata.extend_headers(&mut headers);
+    *request.headers_mut() = headers;
+    request
+}
+
+/// A response's headers, as its caller understands them.
+#[derive(Debug)]
+pub(crate) enum ResponseHead {
+    /// Response-Headers: messages and trailers follow.
+    Open(MetadataMap),
+    /// Trailers-Only: the call is over.
+    Over(Result<MetadataMap, Status>),
+    /// Not gRPC. The status says what was found; the start of the body, if any, may be added to it.
+    Foreign(Status),
+}
+
+/// Reads a response's headers. `is_end` is END_STREAM on them.
+pub(crate) fn read_response(response: http::Response<()>, is_end: bool) -> ResponseHead {
+    let (parts, ()) = response.into_parts();
+    let headers = parts.headers;
+    if is_end && trailers::has_status(&headers) {
+        // Whatever the HTTP status says, the peer spoke gRPC.
+        return ResponseHead::Over(trailers::read_end(Some(headers)));
+    }
+    //= HTTP-STATUS-MAP  HTTP status to code table
+    if parts.status != StatusCode::OK {
+        let http = parts.status.as_u16();
+        let message = format!("the peer answered HTTP status {}, not gRPC", parts.status);
+        let status = Status::library(mapping::code_from_http(http), message, Origin::Http(http));
+        // A status in trailers would win; but a body that is not gRPC's has none.
+        return ResponseHead::Foreign(status);
+    }
+    let found = headers.get(CONTENT_TYPE);
+    match found.and_then(|value| content_type::parse(value.as_bytes())) {
+        Some(ContentType::Proto) if is_end => ResponseHead::Over(trailers::read_end(Some(headers))),
+        Some(ContentType::Proto) => match headers.get(GRPC_ENCODING) {
+            Some(name)
+                if ContentCoding::parse(name.as_bytes()) != Some(ContentCoding::Identity) =>
+            {
+                ResponseHead::Foreign(unreadable_encoding(name))
+            }
+            _ => ResponseHead::Open(MetadataMap::from_headers(headers)),
+        },
+        Some(ContentType::Other(subtype)) => ResponseHead::Foreign(foreign(
+            Code::Internal,
+            format!("the answer is application/grpc+{subtype}; expected application/grpc+proto"),
+        )),
+        None => {
+            //= GRPC-STATUS-SYNTH  missing status, odd HTTP status, odd content-type: make a status up
+            let found = found.map_or("no content-type".into(), |v| {
+                format!("content-type {:?}", String::from_utf8_lossy(v.as_bytes()))
+            });
+            ResponseHead::Foreign(foreign(
+                Code::Unknown,
+                format!("the peer answered HTTP 200 with {found}; expected application/grpc"),
+            ))
+        }
+    }
+}
+
+fn unreadable_encoding(name: &HeaderValue) -> Status {
+    let name = String::from_utf8_lossy(name.as_bytes());
+    foreign(
+        Code::Internal,
+        format!("the answer is in grpc-encoding {name}, which this client did not offer"),
+    )
+}
+
+fn foreign(code: Code, message: String) -> Status {
+    Status::library(code, message, Origin::Protocol)
+}

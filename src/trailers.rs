@@ -1,0 +1,150 @@
+//! Why is the status at the end, and what is Trailers-Only?
+//!
+//! Spec: PROTOCOL-HTTP2.md, "Responses" (Trailers, Trailers-Only, Status, Status-Message).
+//!
+//! Whether a call went well is known when its last message is out, so the status follows the body, as
+//! HTTP trailers. A call that fails before its first message has no body; then headers and trailers are
+//! one block with END_STREAM. This file turns a status into that block and back, for both cases. It
+//! does not know which of the two it is in: that is END_STREAM's meaning, and [`head`](crate::head)'s.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::{HeaderName, HeaderValue};
+
+use crate::metadata::MetadataMap;
+use crate::wire::{self, base64, percent};
+use crate::{Code, Origin, Status};
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static(wire::GRPC_STATUS);
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static(wire::GRPC_MESSAGE);
+const GRPC_STATUS_DETAILS_BIN: HeaderName = HeaderName::from_static(wire::GRPC_STATUS_DETAILS_BIN);
+
+/// The most that trailers may take, counted as HTTP/2 counts a header list. Peers suggest 8 KiB, and a
+/// list over a peer's limit would lose the status with everything else.
+const MAX_LIST: usize = 8 * 1024;
+/// What HTTP/2 adds to the length of each name and value (RFC 9113 §6.5.2).
+const FIELD_OVERHEAD: usize = 32;
+
+/// The trailers of a call that ended well.
+pub(crate) fn write_ok(metadata: Option<&MetadataMap>) -> HeaderMap {
+    //= GRPC-RES-TRAILERS  status in trailers, even when OK
+    let mut headers = HeaderMap::with_capacity(1 + metadata.map_or(0, MetadataMap::len));
+    headers.insert(GRPC_STATUS, HeaderValue::from_static("0"));
+    if let Some(metadata) = metadata {
+        metadata.extend_headers(&mut headers);
+    }
+    headers
+}
+
+/// The trailers of a call that ended with `status`, and its metadata if that may travel.
+///
+/// What does not fit into 8 KiB is left out, the least important first: details, then metadata, then
+/// the end of the message. The code always arrives.
+pub(crate) fn write_status(status: &Status) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    //= GRPC-STATUS-DECIMAL  decimal, no leading zeros
+    headers.insert(GRPC_STATUS, HeaderValue::from_static(status.code().wire()));
+    let mut room = MAX_LIST - list_size(&headers);
+    if !status.message().is_empty() {
+        let message = fitting_message(
+            status.message(),
+            room.saturating_sub(wire::GRPC_MESSAGE.len() + FIELD_OVERHEAD),
+        );
+        room = room.saturating_sub(wire::GRPC_MESSAGE.len() + FIELD_OVERHEAD + message.len());
+        headers.insert(GRPC_MESSAGE, message);
+    }
+    if let Some(metadata) = status.metadata_to_send() {
+        let mut sent = HeaderMap::new();
+        metadata.extend_headers(&mut sent);
+        let size = list_size(&sent);
+        if size <= room {
+            room -= size;
+            headers.extend(sent);
+        }
+    }
+    if !status.details().is_empty() {
+        let details = base64::encode(status.details());
+        if wire::GRPC_STATUS_DETAILS_BIN.len() + FIELD_OVERHEAD + details.len() <= room {
+            if let Ok(value) = HeaderValue::try_from(details) {
+                headers.insert(GRPC_STATUS_DETAILS_BIN, value);
+            }
+        }
+    }
+    headers
+}
+
+/// `message`, escaped, and cut to `room` bytes between two characters.
+fn fitting_message(message: &str, room: usize) -> HeaderValue {
+    let mut escaped = percent::encode(message);
+    if escaped.len() > room {
+        // An escape is three bytes, so a third of the room is enough for any text.
+        let mut end = (room / 3).min(message.len());
+        while !message.is_char_boundary(end) {
+            end -= 1;
+        }
+        escaped = percent::encode(&message[..end]);
+    }
+    // Escaped text is visible ASCII, which every header value may hold.
+    HeaderValue::from_str(&escaped).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+fn list_size(headers: &HeaderMap) -> usize {
+    headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD)
+        .sum()
+}
+
+/// Whether a header block holds a status, and so ends a call.
+pub(crate) fn has_status(headers: &HeaderMap) -> bool {
+    headers.contains_key(GRPC_STATUS)
+}
+
+/// How a call ended: its trailing metadata after OK, else the error. `None` is a stream that ended
+/// without trailers.
+pub(crate) fn read_end(trailers: Option<HeaderMap>) -> Result<MetadataMap, Status> {
+    let Some(headers) = trailers else {
+        //= GRPC-STATUS-SYNTH  missing status, odd HTTP status, odd content-type: make a status up
+        return Err(Status::library(
+            Code::Internal,
+            "the stream ended without trailers; expected grpc-status",
+            Origin::Protocol,
+        ));
+    };
+    let Some(value) = headers.get(GRPC_STATUS) else {
+        return Err(Status::library(
+            Code::Unknown,
+            "the trailers hold no grpc-status",
+            Origin::Protocol,
+        ));
+    };
+    if value.as_bytes() == b"0" {
+        return Ok(MetadataMap::from_headers(headers));
+    }
+    //= CODE-UNKNOWN-NUMBER  an unknown number is UNKNOWN
+    let code = Code::from_bytes(value.as_bytes());
+    let known = code != Code::Unknown || value.as_bytes() == b"2";
+    //= GRPC-MSG-DECODE-LENIENT  bad escapes never lose the message
+    let mut message = headers.get(GRPC_MESSAGE).map_or(String::new(), |v| {
+        percent::decode(v.as_bytes()).into_owned()
+    });
+    if !known {
+        // The number is all that a newer peer has to say; keep it where people will see it.
+        let number = String::from_utf8_lossy(value.as_bytes());
+        message = format!(
+            "{message}{}(grpc-status {number})",
+            if message.is_empty() { "" } else { " " }
+        );
+    }
+    // Details that cannot be read are no reason to lose the code.
+    let details = headers
+        .get(GRPC_STATUS_DETAILS_BIN)
+        .and_then(|v| base64::decode(v.as_bytes()).ok())
+        .map_or(Bytes::new(), Bytes::from);
+    Err(Status::from_peer(
+        code,
+        message.into(),
+        details,
+        MetadataMap::from_headers(headers),
+    ))
+}
