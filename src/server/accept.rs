@@ -1,0 +1,219 @@
+//! Connections, from wherever they come, each into a task of its own.
+//!
+//! The loop is slow to take more than it can serve: at the limit of connections it leaves the next one
+//! in the kernel's queue, and so it does while too many are still in their handshake. An error of the
+//! listener (no descriptors left, most often) is waited out: it neither ends the server nor spins.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_core::Stream;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::connection::{self, Closed, Shared};
+use super::drain::{Drain, DrainReport, Phase};
+use crate::conn::counter::Counter;
+use crate::{ConnectInfo, Connected};
+
+/// Connections that have not shown yet that they speak HTTP/2; each holds memory for nothing.
+const MAX_HANDSHAKING: usize = 1024;
+
+/// How long a listener that failed is left alone.
+const AFTER_ERROR: Duration = Duration::from_millis(100);
+
+/// How long the end waits for connections that were told to stop at once.
+const LAST_CONNECTIONS: Duration = Duration::from_secs(2);
+
+/// Serves connections: what is left of a [`Server`](super::Server) when its services are in place.
+///
+/// Clones serve the same services under the same limits.
+#[derive(Clone)]
+pub struct Acceptor {
+    shared: Arc<Shared>,
+    drain: Arc<Drain>,
+    connections: Arc<Counter>,
+    handshaking: Arc<Counter>,
+    max_connections: usize,
+    drain_timeout: Duration,
+}
+
+impl Acceptor {
+    pub(super) fn new(
+        shared: Shared,
+        drain: Drain,
+        max_connections: usize,
+        drain_timeout: Duration,
+    ) -> Self {
+        Self {
+            shared: Arc::new(shared),
+            drain: Arc::new(drain),
+            connections: Arc::default(),
+            handshaking: Arc::default(),
+            max_connections,
+            drain_timeout,
+        }
+    }
+
+    /// Serves one connection until it ends, in the caller's task. Handlers run on tokio's runtime.
+    ///
+    /// Dropping the future cuts the connection and cancels its calls. The connection counts neither
+    /// towards `max_connections` nor in a drain of other connections.
+    ///
+    /// # Errors
+    /// What ended it, if that was not its peer's wish.
+    pub async fn serve_connection<IO>(&self, io: IO, info: ConnectInfo) -> Result<(), crate::Error>
+    where
+        IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let watch = self.drain.watch();
+        connection::serve(
+            io,
+            Arc::new(info),
+            self.shared.clone(),
+            watch,
+            self.handshaking.count(),
+        )
+        .await
+        .into_result()
+    }
+
+    /// Accepts until `shutdown` is ready, then drains.
+    pub(super) async fn run<I, IO, E, F>(self, incoming: I, shutdown: F) -> DrainReport
+    where
+        I: Stream<Item = Result<IO, E>>,
+        IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        F: Future<Output = ()>,
+    {
+        // If this future is dropped, nobody is left to wait for a drain.
+        let _cut = CutOnDrop(self.drain.clone());
+        {
+            let mut shutdown = pin!(shutdown);
+            let mut incoming = pin!(incoming);
+            while let Some(result) = self.next(incoming.as_mut(), shutdown.as_mut()).await {
+                match result {
+                    Ok(io) => self.spawn(io),
+                    Err(error) => {
+                        let error: Box<dyn std::error::Error + Send + Sync> = error.into();
+                        if !is_of_one_connection(&*error) {
+                            let pause = pin!(tokio::time::sleep(AFTER_ERROR));
+                            first(pause, shutdown.as_mut()).await;
+                        }
+                    }
+                }
+            }
+        } // the listener is closed here, before the drain begins
+        self.drain.enter(Phase::Draining);
+        let _ = tokio::time::timeout(self.drain_timeout, self.connections.wait_for_none()).await;
+        self.drain.enter(Phase::Forced);
+        let _ = tokio::time::timeout(LAST_CONNECTIONS, self.connections.wait_for_none()).await;
+        self.drain.tally().report()
+    }
+
+    /// The next connection; `None` when it is time to stop, or none will come.
+    async fn next<I: Stream, F: Future<Output = ()>>(
+        &self,
+        mut incoming: Pin<&mut I>,
+        mut shutdown: Pin<&mut F>,
+    ) -> Option<I::Item> {
+        let mut ended = false;
+        poll_fn(|cx| {
+            if shutdown.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            std::task::ready!(self.connections.poll_below(self.max_connections, cx));
+            std::task::ready!(self.handshaking.poll_below(MAX_HANDSHAKING, cx));
+            if ended {
+                // No more will come; those that are here go on until they end or the shutdown.
+                return self.connections.poll_below(1, cx).map(|()| None);
+            }
+            match std::task::ready!(incoming.as_mut().poll_next(cx)) {
+                Some(item) => Poll::Ready(Some(item)),
+                None => {
+                    ended = true;
+                    self.connections.poll_below(1, cx).map(|()| None)
+                }
+            }
+        })
+        .await
+    }
+
+    fn spawn<IO>(&self, io: IO)
+    where
+        IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+    {
+        let info = Arc::new(io.connect_info());
+        let (open, handshaking) = (self.connections.count(), self.handshaking.count());
+        let connection = connection::serve(
+            io,
+            info,
+            self.shared.clone(),
+            self.drain.watch(),
+            handshaking,
+        );
+        tokio::spawn(async move {
+            let _ = connection.await;
+            drop(open);
+        });
+    }
+}
+
+/// Waits for whichever comes first.
+async fn first(
+    mut a: Pin<&mut impl Future<Output = ()>>,
+    mut b: Pin<&mut impl Future<Output = ()>>,
+) {
+    poll_fn(|cx| {
+        if a.as_mut().poll(cx).is_ready() || b.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// A caller that hung up before it was accepted is no reason to pause.
+fn is_of_one_connection(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| {
+        matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::Interrupted
+        )
+    })
+}
+
+struct CutOnDrop(Arc<Drain>);
+
+impl Drop for CutOnDrop {
+    fn drop(&mut self) {
+        self.0.enter(Phase::Forced);
+    }
+}
+
+impl std::fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Acceptor")
+            .field("max_connections", &self.max_connections)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Closed {
+    fn into_result(self) -> Result<(), crate::Error> {
+        let error = |message: &str| crate::Error::new(crate::error::ErrorKind::Connection, message);
+        match self {
+            Self::Done => Ok(()),
+            Self::TimedOut(what) => Err(error(what)),
+            Self::Forced => Err(error("the connection was cut: the server stopped")),
+            Self::Protocol(source) => Err(error("the peer broke HTTP/2").with_source(source)),
+            Self::Foreign(what) => Err(error(what)),
+            Self::Io(source) => Err(error("the connection was lost").with_source(source)),
+        }
+    }
+}

@@ -1,0 +1,477 @@
+//! From socket to handler: one connection, one task.
+//!
+//! A turn of the loop has three steps. Take every request that `h2` has read, and poll its handler once
+//! where it stands; look at the clock, if it rang; let the bytes leave. Whatever the handlers answered in
+//! the first step goes out in the third, in one write.
+//!
+//! ```text
+//!   socket ─read─▶ h2 ─poll_accept─▶ route ─▶ poll once ─┬─ Ready: answered, queued in h2
+//!     ▲                                                  └─ Pending: spawned
+//!     └───────────── drain, once a turn ◀── h2 ◀──────────── answers
+//! ```
+//!
+//! Handlers that were spawned wake this task whenever they answer. If it wrote at each wake-up, a
+//! burst of answers would be a burst of small writes; so it first goes once more to the back of the run
+//! queue, behind the other handlers that are ready, and then writes for all of them.
+//!
+//! Everything that waits here has a timer: the handshake, a peer that takes nothing, a drain.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use super::call::{self, CallContext, Incoming};
+use super::drain::{ConnectionDrain, Phase, Tally};
+use super::inline::InlineBudget;
+use super::method::CallFuture;
+use super::router::{Entry, Router};
+use crate::ConnectInfo;
+use crate::call::timer;
+use crate::conn::alarm::Alarm;
+use crate::conn::counter::{Counted, Counter};
+use crate::conn::frame_meter::FrameMeter;
+use crate::conn::io::{BatchedIo, Outlet, Progress, batched};
+use crate::conn::keepalive::{Dead, Keepalive};
+use crate::conn::settings::Http2Settings;
+use crate::interceptor::Interceptors;
+
+/// How often a connection that has work looks after itself.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// How long the end of a connection waits for handlers to be dropped. One that blocks its thread
+/// cannot be, and must not keep a server from stopping.
+const LAST_HANDLERS: Duration = Duration::from_secs(1);
+
+/// What all connections of a server share.
+pub(crate) struct Shared {
+    pub(crate) router: Router,
+    pub(crate) limits: Limits,
+    pub(crate) tally: Arc<Tally>,
+}
+
+/// The knobs that concern connections; [`Server`](super::Server) documents them.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    pub(crate) http2: Http2Settings,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) stall_timeout: Duration,
+    pub(crate) keepalive_interval: Option<Duration>,
+    pub(crate) keepalive_timeout: Duration,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) max_age_grace: Option<Duration>,
+    pub(crate) max_idle: Option<Duration>,
+}
+
+/// Why a connection is over.
+#[derive(Debug)]
+pub(crate) enum Closed {
+    /// By its peer, or at the end of a drain: in good order.
+    Done,
+    /// Something took too long; the text says what.
+    TimedOut(&'static str),
+    /// A drain ran out of time.
+    Forced,
+    /// The peer does not speak HTTP/2, or broke it.
+    Protocol(h2::Error),
+    /// The peer speaks something else; the text says what.
+    Foreign(&'static str),
+    /// The socket failed.
+    Io(io::Error),
+}
+
+/// Serves one connection until it ends. Dropping the future cuts it, and cancels its calls.
+///
+/// `handshaking` is dropped when the peer has shown that it speaks HTTP/2.
+pub(crate) async fn serve<IO>(
+    io: IO,
+    info: Arc<ConnectInfo>,
+    shared: Arc<Shared>,
+    drain: ConnectionDrain,
+    handshaking: Counted,
+) -> Closed
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let limits = &shared.limits;
+    let accepted = Instant::now();
+    let (transport, outlet) = batched(io, FrameMeter::of_server());
+    let handshake = limits.http2.server().handshake::<_, Bytes>(transport);
+    let h2 = match tokio::time::timeout(limits.handshake_timeout, handshake).await {
+        Ok(Ok(h2)) => h2,
+        Ok(Err(error)) => {
+            return diagnose(&outlet.first_bytes())
+                .map_or_else(|| Closed::from(error), Closed::Foreign);
+        }
+        Err(_) => {
+            return Closed::TimedOut("the HTTP/2 preface did not come within handshake_timeout");
+        }
+    };
+    outlet.begin_batching();
+    let context = Arc::new(CallContext {
+        connection: info,
+        timeout: limits.timeout,
+        stall_timeout: limits.stall_timeout,
+    });
+    let mut alarm = Alarm::default();
+    alarm.ring_by(accepted + limits.handshake_timeout); // the peer's SETTINGS are still to come
+    let mut connection = Connection {
+        h2,
+        outlet,
+        context,
+        spawned: Arc::new(Counter::default()),
+        budget: InlineBudget::new(),
+        yielded: false,
+        alarm,
+        accepted,
+        calls: 0,
+        health: Health {
+            moved: Progress {
+                read: 0,
+                written: 0,
+            },
+            calls: 0,
+            idle_since: Some(accepted),
+            stalled_since: None,
+            cut_at: None,
+        },
+        keepalive: None,
+        closing: false,
+        handshaking: Some(handshaking),
+        drain,
+        shared: shared.clone(),
+    };
+    connection.begin();
+    let closed = poll_fn(|cx| connection.poll(cx)).await;
+    // Without the connection its streams fail, and that ends the handlers which still run.
+    let Connection { spawned, .. } = connection;
+    let _ = tokio::time::timeout(LAST_HANDLERS, spawned.wait_for_none()).await;
+    closed
+}
+
+/// What a peer speaks that does not speak HTTP/2, by its first bytes.
+fn diagnose(first: &[u8]) -> Option<&'static str> {
+    match first {
+        [0x16, 0x03, ..] => {
+            Some("a TLS client spoke to a plaintext port; use http:// or serve TLS here")
+        }
+        [b'G', b'E', b'T', b' ', ..]
+        | [b'P', b'O', b'S', b'T', ..]
+        | [b'H', b'E', b'A', b'D', ..] => {
+            Some("an HTTP/1.1 client spoke to a gRPC port; gRPC needs HTTP/2")
+        }
+        _ => None,
+    }
+}
+
+struct Connection<IO> {
+    h2: h2::server::Connection<BatchedIo<IO>, Bytes>,
+    outlet: Outlet<IO>,
+    context: Arc<CallContext>,
+    spawned: Arc<Counter>,
+    budget: InlineBudget,
+    /// It has let other tasks run since it last wrote.
+    yielded: bool,
+    alarm: Alarm,
+    accepted: Instant,
+    /// Calls begun.
+    calls: u64,
+    health: Health,
+    keepalive: Option<Keepalive>,
+    /// GOAWAY was sent.
+    closing: bool,
+    /// Until the peer's SETTINGS have come.
+    handshaking: Option<Counted>,
+    drain: ConnectionDrain,
+    shared: Arc<Shared>,
+}
+
+/// What the alarm found when it last rang, and since when it is so.
+struct Health {
+    moved: Progress,
+    /// Calls begun.
+    calls: u64,
+    /// No call was open, and none has begun, since then.
+    idle_since: Option<Instant>,
+    /// There were bytes to send, and none was taken, since then.
+    stalled_since: Option<Instant>,
+    /// The connection is cut then, whatever is open.
+    cut_at: Option<Instant>,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
+    /// Sets the first alarms.
+    fn begin(&mut self) {
+        let limits = &self.shared.limits;
+        if let (Some(interval), Some(pings)) = (limits.keepalive_interval, self.h2.ping_pong()) {
+            let timeout = limits.keepalive_timeout;
+            self.keepalive = Some(Keepalive::new(pings, interval, timeout, self.accepted));
+        }
+        for wait in [limits.keepalive_interval, limits.max_age, limits.max_idle]
+            .into_iter()
+            .flatten()
+        {
+            self.alarm.ring_by(self.accepted + wait);
+        }
+    }
+
+    /// One turn.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
+        match self.drain.poll_phase(cx) {
+            Phase::Serving => {}
+            Phase::Draining => self.close_gracefully(None),
+            Phase::Forced => return Poll::Ready(Closed::Forced),
+        }
+        if let Poll::Ready(closed) = self.poll_requests(cx) {
+            return Poll::Ready(closed);
+        }
+        if self.handshaking.is_some() && self.outlet.settings_seen() {
+            self.handshaking = None;
+        }
+        while self.alarm.poll(cx).is_ready() {
+            if let Some(closed) = self.look_around() {
+                return Poll::Ready(closed);
+            }
+            // A GOAWAY or PING that was decided on is written by `h2` in its next turn, which is now.
+            if let Poll::Ready(closed) = self.poll_requests(cx) {
+                return Poll::Ready(closed);
+            }
+        }
+        ready!(self.poll_outlet(cx))
+            .map_or_else(|error| Poll::Ready(Closed::Io(error)), |()| Poll::Pending)
+    }
+
+    /// Step one: every request that has come. `Ready` when the connection is over.
+    fn poll_requests(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
+        self.budget.begin_pass();
+        loop {
+            // `h2` stops counting a stream when it is reset, but its handler runs until it is dropped.
+            // Requests beyond the limit stay in `h2` until handlers are really gone.
+            if self
+                .spawned
+                .poll_below(self.shared.limits.http2.max_concurrent_streams as usize, cx)
+                .is_pending()
+            {
+                return self.h2.poll_closed(cx).map(Closed::from);
+            }
+            match ready!(self.h2.poll_accept(cx)) {
+                Some(Ok((request, respond))) => self.start(request, respond),
+                Some(Err(error)) => return Poll::Ready(Closed::from(error)),
+                None => return Poll::Ready(Closed::Done),
+            }
+        }
+    }
+
+    /// Begins one call.
+    fn start(&mut self, request: http::Request<RecvStream>, respond: SendResponse<Bytes>) {
+        self.calls += 1;
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("", |path| path.as_str());
+        let found = self
+            .shared
+            .router
+            .find(path)
+            .ok_or_else(|| self.shared.router.not_found(path));
+        let interceptors = found
+            .as_ref()
+            .map_or_else(|_| Interceptors::default(), |entry| entry.interceptors());
+        let incoming = Incoming {
+            request,
+            respond,
+            context: self.context.clone(),
+            interceptors,
+        };
+        let entry = match found {
+            Ok(entry) => entry,
+            Err(status) => {
+                call::refuse(incoming, status);
+                return;
+            }
+        };
+        let mut call = entry.handle(incoming);
+        if !entry.spawn_always() && self.budget.allows(timer::now) {
+            // No waker: if it has to wait, its own task polls it again, and that poll leaves one.
+            if let Poll::Ready(outcome) =
+                call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+            {
+                self.shared.tally.ended(entry, outcome);
+                return;
+            }
+        }
+        tokio::spawn(Spawn {
+            call,
+            entry: entry.clone(),
+            tally: self.shared.tally.clone(),
+            _open: self.spawned.count(),
+        });
+        self.ring_within(HOUSEKEEPING);
+    }
+
+    /// Step three: bytes leave. `Ready(Ok)` when all have.
+    fn poll_outlet(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.outlet.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        if !self.yielded && self.spawned.any() {
+            self.yielded = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.yielded = false;
+        self.ring_within(HOUSEKEEPING);
+        self.outlet.poll_drain(cx)
+    }
+
+    /// Sees to it that the alarm is set. It reads the clock only if it is not: once a second.
+    fn ring_within(&mut self, wait: Duration) {
+        if !self.alarm.is_set() {
+            self.alarm.ring_by(Instant::now() + wait);
+        }
+    }
+
+    /// GOAWAY: no new calls; those in flight may end. `grace` is how long they may take.
+    ///
+    /// `h2` sends it twice, with a PING between, so that calls under way to us are not lost.
+    fn close_gracefully(&mut self, grace: Option<Duration>) {
+        if !self.closing {
+            //= GRPC-GOAWAY-SEND  GOAWAY before closing
+            self.closing = true;
+            self.h2.graceful_shutdown();
+            self.health.cut_at = grace.map(|grace| Instant::now() + grace);
+            self.health.idle_since = None;
+            self.ring_within(HOUSEKEEPING);
+        }
+    }
+
+    /// The alarm rang: is anything overdue? Sets the next alarms. `Some` is the end.
+    fn look_around(&mut self) -> Option<Closed> {
+        let now = Instant::now();
+        let limits = &self.shared.limits;
+        let health = &mut self.health;
+        let over = |since: Option<Instant>, limit: Duration| {
+            since.is_some_and(|since| now >= since + limit)
+        };
+
+        let moved = self.outlet.progress();
+        let read = moved.read != health.moved.read;
+        let wrote = moved.written != health.moved.written;
+        let busy = self.spawned.any() || self.h2.has_streams() || self.calls != health.calls;
+        health.moved = moved;
+        health.calls = self.calls;
+
+        if self.handshaking.is_some() && over(Some(self.accepted), limits.handshake_timeout) {
+            return Some(Closed::TimedOut(
+                "the peer's SETTINGS did not come within handshake_timeout",
+            ));
+        }
+
+        // Bytes wait here, or in `h2` for window: answers whose handlers have already ended.
+        let unsent = !self.outlet.is_empty() || (self.h2.has_streams() && !self.spawned.any());
+        health.stalled_since = health
+            .stalled_since
+            .filter(|_| unsent && !wrote)
+            .or(unsent.then_some(now));
+        if over(health.stalled_since, limits.stall_timeout) {
+            return Some(Closed::TimedOut(
+                "the peer took nothing of what it asked for within stall_timeout",
+            ));
+        }
+
+        if over(health.cut_at, Duration::ZERO) {
+            return Some(Closed::TimedOut(
+                "calls were still open when max_connection_age_grace had passed",
+            ));
+        }
+        health.idle_since = health
+            .idle_since
+            .filter(|_| !busy)
+            .or((!busy).then_some(now));
+        if self.closing && over(health.idle_since, limits.keepalive_timeout) {
+            return Some(Closed::TimedOut(
+                "the peer did not answer the PING after GOAWAY",
+            ));
+        }
+
+        if let Some(keepalive) = &mut self.keepalive {
+            match keepalive.look(now, moved.read) {
+                Ok(again) => self.alarm.ring_by(again),
+                //= GRPC-PING-SERVER  unanswered server ping: calls CANCELLED
+                Err(Dead) => {
+                    return Some(Closed::TimedOut("the peer did not answer a keepalive PING"));
+                }
+            }
+        }
+
+        let expired = over(
+            Some(self.accepted),
+            limits.max_age.unwrap_or(Duration::MAX / 4),
+        );
+        let idle = limits
+            .max_idle
+            .is_some_and(|limit| over(health.idle_since, limit));
+        if let (Some(limit), Some(since)) = (limits.max_idle, health.idle_since) {
+            self.alarm
+                .ring_by((since + limit).max(now + Duration::from_millis(1)));
+        }
+        if let Some(limit) = limits.max_age.filter(|_| !self.closing) {
+            self.alarm
+                .ring_by((self.accepted + limit).max(now + Duration::from_millis(1)));
+        }
+        if busy || unsent || read || wrote || self.closing {
+            self.alarm.ring_by(now + HOUSEKEEPING);
+        } else {
+            self.outlet.release_buffers();
+        }
+        if expired {
+            self.close_gracefully(self.shared.limits.max_age_grace);
+        } else if idle {
+            self.close_gracefully(None);
+        }
+        None
+    }
+}
+
+/// A call that had to wait, in a task of its own.
+struct Spawn {
+    /// Dropped before `_open`: a handler that is counted as gone is gone.
+    call: CallFuture,
+    entry: Arc<Entry>,
+    tally: Arc<Tally>,
+    _open: Counted,
+}
+
+impl Future for Spawn {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let outcome = ready!(self.call.as_mut().poll(cx));
+        self.tally.ended(&self.entry, outcome);
+        Poll::Ready(())
+    }
+}
+
+impl From<h2::Error> for Closed {
+    fn from(error: h2::Error) -> Self {
+        if error.is_io() {
+            return error.into_io().map_or(Closed::Done, Closed::Io);
+        }
+        Closed::Protocol(error)
+    }
+}
+
+impl From<Result<(), h2::Error>> for Closed {
+    fn from(end: Result<(), h2::Error>) -> Self {
+        end.map_or_else(Closed::from, |()| Closed::Done)
+    }
+}

@@ -1,0 +1,175 @@
+//! Listeners: where connections come from.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_core::Stream;
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+
+use crate::{ConnectInfo, Connected};
+
+/// TCP connections, as they come.
+///
+/// Give it to [`Server::serve_with_incoming`](super::Server::serve_with_incoming) where you need to know
+/// the port before serving, or want other socket options. Dropping it closes the listener.
+#[derive(Debug)]
+pub struct TcpIncoming {
+    listener: TcpListener,
+    nodelay: bool,
+    keepalive: Option<Duration>,
+}
+
+impl TcpIncoming {
+    /// Listens on the first of the addresses that `addr` stands for and that can be had.
+    ///
+    /// # Errors
+    /// What the system says: in use, not permitted, not an address of this machine.
+    pub async fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
+        Ok(TcpListener::bind(addr).await?.into())
+    }
+
+    /// The address that it listens on; with port 0 asked for, the port that was given.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// `TCP_NODELAY`. Default: on, since whole batches are written and waiting gains nothing.
+    pub fn with_nodelay(mut self, on: bool) -> Self {
+        self.nodelay = on;
+        self
+    }
+
+    /// TCP keepalive after this much silence. Default: off; HTTP/2's own PING sees more.
+    pub fn with_keepalive(mut self, after: Option<Duration>) -> Self {
+        self.keepalive = after;
+        self
+    }
+}
+
+impl From<TcpListener> for TcpIncoming {
+    fn from(listener: TcpListener) -> Self {
+        Self {
+            listener,
+            nodelay: true,
+            keepalive: None,
+        }
+    }
+}
+
+impl Stream for TcpIncoming {
+    type Item = io::Result<TcpStream>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let (stream, _) = ready!(self.listener.poll_accept(cx))?;
+        // A socket that will not take an option still carries calls.
+        let _ = stream.set_nodelay(self.nodelay);
+        if let Some(after) = self.keepalive {
+            let _ = socket2::SockRef::from(&stream)
+                .set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(after));
+        }
+        Poll::Ready(Some(Ok(stream)))
+    }
+}
+
+impl Connected for TcpStream {
+    fn connect_info(&self) -> ConnectInfo {
+        let mut info = ConnectInfo::default();
+        info.local_addr = self.local_addr().ok();
+        info.remote_addr = self.peer_addr().ok();
+        info
+    }
+}
+
+#[cfg(unix)]
+pub use unix::UnixIncoming;
+
+#[cfg(unix)]
+mod unix {
+    use super::*;
+    use crate::UnixPeer;
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+    use std::path::{Path, PathBuf};
+    use tokio::net::{UnixListener, UnixStream};
+
+    /// Connections over a Unix socket, as they come.
+    ///
+    /// Dropping it closes the listener and removes the socket's file.
+    #[derive(Debug)]
+    pub struct UnixIncoming {
+        listener: UnixListener,
+        path: PathBuf,
+    }
+
+    impl UnixIncoming {
+        /// Listens at `path`. A socket file that nobody listens at any more, left by a process that was
+        /// killed, is replaced; anything else in that place is not touched.
+        ///
+        /// # Errors
+        /// `AddrInUse` if somebody listens there; else what the system says.
+        pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
+            let path = path.as_ref();
+            match UnixListener::bind(path) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
+                    std::fs::remove_file(path)?;
+                    UnixListener::bind(path)
+                }
+                other => other,
+            }
+            .map(|listener| Self {
+                listener,
+                path: path.to_owned(),
+            })
+        }
+
+        /// As [`bind`](Self::bind), with these permissions on the file: `0o600` is "this user only".
+        pub fn bind_with_mode(path: impl AsRef<Path>, mode: u32) -> io::Result<Self> {
+            let incoming = Self::bind(path)?;
+            std::fs::set_permissions(&incoming.path, std::fs::Permissions::from_mode(mode))?;
+            Ok(incoming)
+        }
+    }
+
+    /// A socket at whose other end nobody is.
+    fn is_stale(path: &Path) -> bool {
+        let is_socket = std::fs::metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
+        is_socket
+            && std::os::unix::net::UnixStream::connect(path)
+                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    }
+
+    impl Stream for UnixIncoming {
+        type Item = io::Result<UnixStream>;
+
+        fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            let (stream, _) = ready!(self.listener.poll_accept(cx))?;
+            Poll::Ready(Some(Ok(stream)))
+        }
+    }
+
+    impl Drop for UnixIncoming {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+
+    impl Connected for UnixStream {
+        fn connect_info(&self) -> ConnectInfo {
+            let mut info = ConnectInfo::default();
+            info.unix_peer = self
+                .peer_cred()
+                .ok()
+                .map(|cred| UnixPeer::new(cred.uid(), cred.gid(), cred.pid()));
+            info
+        }
+    }
+}
+
+/// A pipe in memory has no addresses.
+impl Connected for tokio::io::DuplexStream {
+    fn connect_info(&self) -> ConnectInfo {
+        ConnectInfo::default()
+    }
+}

@@ -1,0 +1,362 @@
+//! FLOOR 3. The serving endpoint.
+//!
+//! [`Server`] holds the knobs; [`accept`] takes connections; [`connection`] is the loop of one;
+//! [`router`] and [`method`] find the handler; [`call`] is the life of one RPC; [`drain`] is how it all
+//! stops. Never sees the client's side.
+
+mod accept;
+pub(crate) mod call;
+pub(crate) mod connection;
+mod drain;
+mod incoming;
+mod inline;
+mod method;
+mod router;
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_core::Stream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::ToSocketAddrs;
+
+pub use accept::Acceptor;
+pub use drain::{DrainCount, DrainReport};
+pub use incoming::TcpIncoming;
+#[cfg(unix)]
+pub use incoming::UnixIncoming;
+pub use method::{MethodTable, Methods, RegisteredMethods, Service, ServiceServer};
+
+use crate::conn::settings::Http2Settings;
+use crate::error::{Error, ErrorKind};
+use crate::interceptor::Interceptors;
+use crate::{AsyncInterceptor, ConnectInfo, Connected, Interceptor};
+use connection::{Limits, Shared};
+use drain::Drain;
+use router::Router;
+
+/// A gRPC server: services, and the limits they are served under.
+///
+/// Every limit is finite by default, and every wait has a time.
+///
+/// ```no_run
+/// # use temaki::server::{Service, RegisteredMethods};
+/// # async fn run(greeter: impl Service) -> Result<(), temaki::Error> {
+/// temaki::Server::builder().add_service(greeter).serve("[::1]:50051").await?;
+/// # Ok(()) }
+/// ```
+pub struct Server {
+    limits: Limits,
+    services: Vec<RegisteredMethods>,
+    fallback: Option<method::Route>,
+    interceptors: Interceptors,
+    max_connections: usize,
+    drain_timeout: Duration,
+    tcp_nodelay: bool,
+    tcp_keepalive: Option<Duration>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::builder()
+    }
+}
+
+impl Server {
+    /// A server without services, with the default limits.
+    pub fn builder() -> Self {
+        Self {
+            limits: Limits {
+                http2: Http2Settings::default(),
+                timeout: None,
+                handshake_timeout: Duration::from_secs(10),
+                stall_timeout: Duration::from_secs(30),
+                keepalive_interval: None,
+                keepalive_timeout: Duration::from_secs(20),
+                max_age: None,
+                max_age_grace: None,
+                max_idle: None,
+            },
+            services: Vec::new(),
+            fallback: None,
+            interceptors: Interceptors::default(),
+            max_connections: 10_000,
+            drain_timeout: Duration::from_secs(30),
+            tcp_nodelay: true,
+            tcp_keepalive: None,
+        }
+    }
+
+    /// Serves one more service. Several may share the server; each only once.
+    pub fn add_service(mut self, service: impl Service) -> Self {
+        self.services.push(service.into_methods());
+        self
+    }
+
+    /// Answers every call that no service does, whatever its path: for proxies. Messages are the bytes
+    /// they are; the path is the request's [`method_path`](crate::Request::method_path).
+    pub fn fallback<F, Fut, S>(mut self, handler: F) -> Self
+    where
+        F: Fn(crate::Request<crate::Streaming<bytes::Bytes>>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<crate::Response<S>, crate::Status>> + Send + 'static,
+        S: Stream<Item = Result<bytes::Bytes, crate::Status>> + Send + 'static,
+    {
+        let mut methods = Methods::new("", std::sync::Arc::new(()));
+        methods.bidi_streaming("*", crate::codec::BytesCodec, move |_, request| {
+            handler(request)
+        });
+        self.fallback = methods.into_methods().routes.pop();
+        self
+    }
+
+    /// An interceptor for all services, which sees a call before those of its service do.
+    pub fn interceptor<I>(mut self, interceptor: I) -> Self
+    where
+        I: Interceptor + Clone + Send + Sync + 'static,
+    {
+        self.interceptors.push(interceptor);
+        self
+    }
+
+    /// As [`interceptor`](Self::interceptor), for one that waits or looks at answers too.
+    pub fn async_interceptor(mut self, interceptor: impl AsyncInterceptor) -> Self {
+        self.interceptors.push_async(interceptor);
+        self
+    }
+
+    /// The longest a call may take, from its head to its trailers. Default: no limit but the caller's
+    /// own deadline, and the earlier of both counts. At the limit the handler is dropped, and the call ends
+    /// with DEADLINE_EXCEEDED.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.limits.timeout = Some(limit);
+        self
+    }
+
+    /// How many calls one connection may have open. Default 256, never unlimited. It is announced in
+    /// SETTINGS; a stream beyond it is refused with `REFUSED_STREAM`.
+    pub fn max_concurrent_streams(mut self, limit: u32) -> Self {
+        self.limits.http2.max_concurrent_streams = limit.max(1);
+        self
+    }
+
+    /// tonic's name for a limit that here is the same as [`max_concurrent_streams`](Self::max_concurrent_streams):
+    /// a handler is counted until it is dropped, so the two cannot differ.
+    pub fn concurrency_limit_per_connection(self, limit: usize) -> Self {
+        self.max_concurrent_streams(u32::try_from(limit).unwrap_or(u32::MAX))
+    }
+
+    /// How many bytes a caller may send ahead of a handler that reads one stream. Default 1 MiB, which
+    /// keeps a bulk upload moving over a link of 80 Mbit/s and 100 ms.
+    pub fn initial_stream_window_size(mut self, bytes: u32) -> Self {
+        self.limits.http2.stream_window = bytes.min(MAX_WINDOW);
+        self
+    }
+
+    /// The same for all streams of a connection together. Default 16 MiB. It is the most that handlers
+    /// which do not read can make one connection hold; when it is full, all its uploads wait.
+    pub fn initial_connection_window_size(mut self, bytes: u32) -> Self {
+        self.limits.http2.connection_window = bytes.min(MAX_WINDOW);
+        self
+    }
+
+    /// The largest DATA frame to accept, in bytes, from 16,384 to 16,777,215. Default 256 KiB: each frame
+    /// has a cost, and a frame this large still lets a neighbour's through soon.
+    pub fn max_frame_size(mut self, bytes: u32) -> Self {
+        self.limits.http2.max_frame_size = bytes.clamp(16_384, 16_777_215);
+        self
+    }
+
+    /// The largest request header list to accept, in bytes, with 32 added for each header. Default 16 KiB.
+    /// A request beyond it is answered HTTP 431; one four times as large ends the connection.
+    pub fn http2_max_header_list_size(mut self, bytes: u32) -> Self {
+        self.limits.http2.max_header_list_size = bytes;
+        self
+    }
+
+    /// How long a new connection may take until it has shown that it speaks HTTP/2. Default 10 s.
+    pub fn handshake_timeout(mut self, limit: Duration) -> Self {
+        self.limits.handshake_timeout = limit;
+        self
+    }
+
+    /// How long an answer may wait for a caller that takes none of it. Default 30 s. A call whose caller
+    /// opens no window is reset; a connection that takes no bytes at all is closed.
+    pub fn stall_timeout(mut self, limit: Duration) -> Self {
+        self.limits.stall_timeout = limit;
+        self
+    }
+
+    /// Asks a silent peer whether it is still there: a PING after this much time without a byte from it.
+    /// Default: off.
+    pub fn http2_keepalive_interval(mut self, interval: Option<Duration>) -> Self {
+        self.limits.keepalive_interval =
+            interval.map(|interval| interval.max(Duration::from_secs(1)));
+        self
+    }
+
+    /// How long the peer may take to answer a PING before its connection is closed and its calls are
+    /// cancelled. Default 20 s.
+    pub fn http2_keepalive_timeout(mut self, limit: Duration) -> Self {
+        self.limits.keepalive_timeout = limit;
+        self
+    }
+
+    /// Closes each connection gracefully at this age, give or take 10 %, so that callers spread anew over
+    /// a changed set of servers, and not all at once. Default: never.
+    pub fn max_connection_age(mut self, age: Duration) -> Self {
+        self.limits.max_age = Some(age);
+        self
+    }
+
+    /// How long the calls of a connection that reached its age may still take. Default: as long as they do.
+    pub fn max_connection_age_grace(mut self, grace: Duration) -> Self {
+        self.limits.max_age_grace = Some(grace);
+        self
+    }
+
+    /// Closes a connection gracefully after this much time without a call. Default: never.
+    pub fn max_connection_idle(mut self, limit: Duration) -> Self {
+        self.limits.max_idle = Some(limit);
+        self
+    }
+
+    /// How many connections to serve at once. Default 10,000. More of them wait in the kernel's queue.
+    pub fn max_connections(mut self, limit: usize) -> Self {
+        self.max_connections = limit.max(1);
+        self
+    }
+
+    /// How long calls in flight may take after the shutdown was asked for. Default 30 s; then they are cut.
+    pub fn drain_timeout(mut self, limit: Duration) -> Self {
+        self.drain_timeout = limit;
+        self
+    }
+
+    /// `TCP_NODELAY` on sockets that [`serve`](Self::serve) accepts. Default: on.
+    pub fn tcp_nodelay(mut self, on: bool) -> Self {
+        self.tcp_nodelay = on;
+        self
+    }
+
+    /// TCP keepalive on sockets that [`serve`](Self::serve) accepts. Default: off.
+    pub fn tcp_keepalive(mut self, after: Option<Duration>) -> Self {
+        self.tcp_keepalive = after;
+        self
+    }
+
+    /// Serves at `addr` for ever. Dropping the future stops the server at once.
+    ///
+    /// # Errors
+    /// If `addr` cannot be listened at, or a service was added twice.
+    pub async fn serve(self, addr: impl ToSocketAddrs) -> Result<(), Error> {
+        self.serve_with_shutdown(addr, std::future::pending())
+            .await
+            .map(|_| ())
+    }
+
+    /// Serves at `addr` until `shutdown` is ready; then lets the calls in flight end.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    pub async fn serve_with_shutdown<F>(
+        self,
+        addr: impl ToSocketAddrs,
+        shutdown: F,
+    ) -> Result<DrainReport, Error>
+    where
+        F: Future<Output = ()>,
+    {
+        let incoming = TcpIncoming::bind(addr)
+            .await
+            .map_err(|error| {
+                Error::new(ErrorKind::Bind, "cannot listen at the address").with_source(error)
+            })?
+            .with_nodelay(self.tcp_nodelay)
+            .with_keepalive(self.tcp_keepalive);
+        self.serve_with_incoming_shutdown(incoming, shutdown).await
+    }
+
+    /// Serves the connections of `incoming` until it ends and they have ended.
+    ///
+    /// An error among them is waited out, and does not end the server.
+    ///
+    /// # Errors
+    /// If a service was added twice.
+    pub async fn serve_with_incoming<I, IO, E>(self, incoming: I) -> Result<(), Error>
+    where
+        I: Stream<Item = Result<IO, E>>,
+        IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.serve_with_incoming_shutdown(incoming, std::future::pending())
+            .await
+            .map(|_| ())
+    }
+
+    /// As [`serve_with_incoming`](Self::serve_with_incoming), until `shutdown` is ready; then lets the calls
+    /// in flight end.
+    ///
+    /// # Errors
+    /// If a service was added twice.
+    pub async fn serve_with_incoming_shutdown<I, IO, E, F>(
+        self,
+        incoming: I,
+        shutdown: F,
+    ) -> Result<DrainReport, Error>
+    where
+        I: Stream<Item = Result<IO, E>>,
+        IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        F: Future<Output = ()>,
+    {
+        Ok(self.into_acceptor()?.run(incoming, shutdown).await)
+    }
+
+    /// Serves one connection over any IO until it ends, in the caller's task.
+    ///
+    /// # Errors
+    /// What ended it, if that was not its peer's wish; or if a service was added twice.
+    pub async fn serve_connection<IO>(self, io: IO, info: ConnectInfo) -> Result<(), Error>
+    where
+        IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        self.into_acceptor()?.serve_connection(io, info).await
+    }
+
+    /// Finishes the set-up, for those who accept connections themselves.
+    ///
+    /// # Errors
+    /// If a service was added twice.
+    pub fn into_acceptor(self) -> Result<Acceptor, Error> {
+        let router = Router::new(self.services, self.fallback, &self.interceptors)?;
+        let drain = Drain::new();
+        let shared = Shared {
+            router,
+            limits: self.limits,
+            tally: drain.tally(),
+        };
+        Ok(Acceptor::new(
+            shared,
+            drain,
+            self.max_connections,
+            self.drain_timeout,
+        ))
+    }
+}
+
+/// The largest flow-control window (RFC 9113 §6.9.1).
+const MAX_WINDOW: u32 = (1 << 31) - 1;
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let services: Vec<_> = self
+            .services
+            .iter()
+            .map(|methods| methods.service)
+            .collect();
+        f.debug_struct("Server")
+            .field("services", &services)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
