@@ -91,6 +91,399 @@ fn golden_texts() {
     }
 }
 
+#[test]
+fn golden_packages_in_packages() {
+    let scratch = Scratch::new();
+    scratch
+        .builder()
+        .include_file("nested.rs")
+        .compile_protos(&["tests/codegen/nested/outer.proto"], &[PROTOS])
+        .unwrap();
+    for name in [
+        "nested.rs",
+        "nested.outer.rs",
+        "nested.outer.inner.rs",
+        "nested.shared.rs",
+    ] {
+        golden(&format!("nested/{name}"), &scratch.read(name));
+    }
+}
+
+#[test]
+fn a_service_of_two_methods_stays_short() {
+    let text = generate(
+        &["tests/codegen/helloworld.proto"],
+        &[PROTOS],
+        "helloworld.rs",
+        |b| b,
+    );
+    for side in ["server", "client"] {
+        let begin = text.find(&format!("/// The {side}'s side")).unwrap();
+        let length = text[begin..].find("\n}\n").unwrap();
+        let lines = text[begin..begin + length + 2].lines().count();
+        assert!(lines < 60, "the {side}'s side has {lines} lines");
+    }
+}
+
+/// Each option alone, and what it puts into the text or takes out of it.
+#[test]
+fn options() {
+    type Change = fn(Builder) -> Builder;
+    let rows: &[(&str, Change, &[&str], &[&str])] = &[
+        (
+            "build_server",
+            |b| b.build_server(false),
+            &["pub mod greeter_client {"],
+            &["greeter_server"],
+        ),
+        (
+            "build_client",
+            |b| b.build_client(false),
+            &["pub mod greeter_server {"],
+            &["greeter_client"],
+        ),
+        (
+            "neither",
+            |b| b.build_client(false).build_server(false),
+            &["pub struct HelloRequest {"],
+            &["greeter_server", "greeter_client"],
+        ),
+        (
+            "build_transport",
+            |b| b.build_transport(false),
+            &["::temaki::__client!(GreeterClient, without connect);"],
+            &["::temaki::__client!(GreeterClient);"],
+        ),
+        (
+            "extern_path of a message",
+            |b| b.extern_path(".helloworld.HelloReply", "crate::Reply"),
+            &["Response<crate::Reply>", "Request<super::HelloRequest>"],
+            &["HelloReply"],
+        ),
+        (
+            "extern_path of a package",
+            |b| b.extern_path(".helloworld", "::elsewhere::v1"),
+            &["Response<::elsewhere::v1::HelloReply>"],
+            &["pub struct Hello", "super::"],
+        ),
+        (
+            "type_attribute",
+            |b| b.type_attribute(".helloworld", "#[derive(PartialOrd)]"),
+            &["#[derive(PartialOrd)]\n#[derive(Clone, PartialEq"],
+            &[],
+        ),
+        (
+            "message_attribute",
+            |b| b.message_attribute("HelloReply", "#[derive(PartialOrd)]"),
+            &["#[derive(PartialOrd)]\n#[derive(Clone, PartialEq"],
+            &[],
+        ),
+        (
+            "field_attribute",
+            |b| b.field_attribute("HelloRequest.name", "#[doc(hidden)]"),
+            &["    #[doc(hidden)]\n    pub name:"],
+            &[],
+        ),
+        (
+            "server_attribute",
+            |b| b.server_attribute(".helloworld.Greeter", "#[derive(Default)]"),
+            &["    #[derive(Default)]\n    pub struct GreeterMethods;"],
+            &[],
+        ),
+        (
+            "server_mod_attribute",
+            |b| b.server_mod_attribute("Greeter", "#[cfg(unix)]"),
+            &["#[cfg(unix)]\npub mod greeter_server {"],
+            &["#[cfg(unix)]\npub mod greeter_client {"],
+        ),
+        (
+            "trait_attribute",
+            |b| b.trait_attribute(".", "#[diagnostic::on_unimplemented()]"),
+            &["    #[diagnostic::on_unimplemented()]\n    pub trait Greeter: Send"],
+            &["on_unimplemented()]\n    pub trait Greeter: Calls"],
+        ),
+        (
+            "client_attribute",
+            |b| b.client_attribute("helloworld.Greeter", "#[derive(Default)]"),
+            &["    #[derive(Default)]\n    pub struct GreeterClient<"],
+            &[],
+        ),
+        (
+            "client_mod_attribute",
+            |b| b.client_mod_attribute(".", "#[cfg(unix)]"),
+            &["#[cfg(unix)]\npub mod greeter_client {"],
+            &["#[cfg(unix)]\npub mod greeter_server {"],
+        ),
+        (
+            "an attribute of another service",
+            |b| b.client_attribute(".other", "#[derive(Default)]"),
+            &[],
+            &["Default)]"],
+        ),
+        (
+            "skip_debug",
+            |b| b.skip_debug(["HelloRequest"]),
+            &["#[prost(skip_debug)]\n#[allow"],
+            &[],
+        ),
+        (
+            "disable_comments of a field",
+            |b| b.disable_comments([".helloworld.HelloRequest"]),
+            &["/// Sends a greeting."],
+            &["Whom to greet."],
+        ),
+        (
+            "disable_comments of a method",
+            |b| b.disable_comments(["helloworld.Greeter.SayHello"]),
+            &[
+                "/// The call `/helloworld.Greeter/SayHello`.",
+                "/// The greeting service.",
+            ],
+            &["/// Sends a greeting.\n"],
+        ),
+        (
+            "codec_path",
+            |b| b.codec_path("crate::json::JsonCodec"),
+            &["                crate::json::JsonCodec::default(),"],
+            &["ProstCodec"],
+        ),
+        (
+            "generate_default_stubs",
+            |b| b.generate_default_stubs(true),
+            &[
+                "Result<Response<ResponseStream<super::HelloReply>>, Status>> + Send\n        {",
+                "Status::unimplemented(message)",
+            ],
+            &["Stream<Item"],
+        ),
+    ];
+    for (name, change, present, absent) in rows {
+        let text = generate(
+            &["tests/codegen/helloworld.proto"],
+            &[PROTOS],
+            "helloworld.rs",
+            change,
+        );
+        for part in *present {
+            assert!(text.contains(part), "{name}: {part} is missing in\n{text}");
+        }
+        for part in *absent {
+            assert!(!text.contains(part), "{name}: {part} is still in\n{text}");
+        }
+    }
+}
+
+#[test]
+fn options_of_fields_and_enums() {
+    let scratch = Scratch::new();
+    let proto = scratch.write(
+        "fields.proto",
+        r#"syntax = "proto3";
+        package fields;
+        message A { bytes one = 1; bytes two = 2; map<string, B> three = 3; B four = 4; }
+        message B { enum Kind { ZERO = 0; } Kind kind = 1; }"#,
+    );
+    scratch
+        .builder()
+        .bytes("one")
+        .bytes(".fields.B")
+        .btree_map(".")
+        .boxed(".fields.A.four")
+        .enum_attribute("Kind", "#[derive(Default)]")
+        .compile_protos(&[proto], &[&scratch.0])
+        .unwrap();
+    let text = scratch.read("fields.rs");
+    for part in [
+        "pub one: ::temaki::__private::prost::bytes::Bytes,",
+        "pub two: ::temaki::__private::prost::alloc::vec::Vec<u8>,",
+        "pub three: ::temaki::__private::prost::alloc::collections::BTreeMap<",
+        "pub four: ::core::option::Option<::temaki::__private::prost::alloc::boxed::Box<B>>,",
+        "    #[derive(Default)]\n    #[derive(",
+    ] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn well_known_types_can_be_compiled_like_any_other() {
+    let scratch = Scratch::new();
+    scratch
+        .builder()
+        .compile_well_known_types(true)
+        .include_file("all.rs")
+        .compile_protos(&["tests/codegen/well_known.proto"], &[PROTOS])
+        .unwrap();
+    let text = scratch.read("well_known.rs");
+    assert!(
+        text.contains("Request<super::super::google::protobuf::Empty>"),
+        "{text}"
+    );
+    assert!(text.contains("pub at: ::core::option::Option<super::google::protobuf::Timestamp>,"));
+    assert!(!text.contains("prost_types"));
+    assert!(
+        scratch
+            .read("google.protobuf.rs")
+            .contains("pub struct Timestamp {")
+    );
+    let all = scratch.read("all.rs");
+    assert!(
+        all.contains("    pub mod protobuf {\n        include!(\"google.protobuf.rs\");"),
+        "{all}"
+    );
+}
+
+#[test]
+fn the_descriptor_set_is_written_and_read_again() {
+    let (first, second, third) = (Scratch::new(), Scratch::new(), Scratch::new());
+    let set = first.0.join("set.bin");
+    first
+        .builder()
+        .file_descriptor_set_path(&set)
+        .compile_protos(&["tests/codegen/comments.proto"], &[PROTOS])
+        .unwrap();
+    second.builder().compile_fds_file(&set).unwrap();
+    assert_eq!(
+        first.read("comments.rs"),
+        second.read("comments.rs"),
+        "a ready descriptor set"
+    );
+
+    // As `buf build --exclude-source-info` writes it, and as a careless tool might.
+    use protox::prost::Message as _;
+    let mut fds = codegen::FileDescriptorSet::decode(fs::read(&set).unwrap().as_slice()).unwrap();
+    let info = fds.file[0].source_code_info.as_mut().unwrap();
+    info.location.retain(|location| location.path.len() < 3);
+    third.builder().compile_fds(fds.clone()).unwrap();
+    assert!(
+        third.read("comments.rs").contains("/// How it \\[went\\]."),
+        "the comments that are left"
+    );
+    fds.file[0].source_code_info = None;
+    third.builder().compile_fds(fds.clone()).unwrap();
+    assert!(!third.read("comments.rs").contains("How it"), "no comments");
+
+    fds.file[0].syntax = Some("editions".to_owned());
+    let error = third.builder().compile_fds(fds).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "comments.proto: this file uses editions, which temaki's codegen does not read"
+    );
+}
+
+#[test]
+fn a_file_that_says_the_same_is_left_alone() {
+    let scratch = Scratch::new();
+    let written = || {
+        let files = &["tests/codegen/helloworld.proto"];
+        scratch.builder().compile_protos(files, &[PROTOS]).unwrap();
+        fs::metadata(scratch.0.join("helloworld.rs"))
+            .unwrap()
+            .modified()
+            .unwrap()
+    };
+    assert_eq!(written(), written(), "cargo would build everything anew");
+}
+
+/// A mistake, and all that is said of it.
+#[test]
+fn errors_say_where_and_what_to_do() {
+    let rows = [
+        (
+            "syntax = \"proto3\";\nservice A {\n  rpc B(C) returns (C);\n}\n",
+            "x.proto:3:9: name 'C' is not defined\n  |\n3 |   rpc B(C) returns (C);\n  |         ^\n\
+             define it, or import the file that does",
+        ),
+        (
+            "syntax = \"proto3\";\nmessage A {\n\tstring a = 1\n}\n",
+            "x.proto:4:1: expected ';' or '[', but found '}'\n  |\n4 | }\n  | ^",
+        ),
+        (
+            "edition = \"2023\";\nmessage A {}\n",
+            "x.proto:1:1: this file uses editions, which temaki's codegen does not read\n  |\n\
+             1 | edition = \"2023\";\n  | ^\nwrite `syntax = \"proto3\";` (or \"proto2\") in place of \
+             the edition, and say the same with its keywords",
+        ),
+        (
+            "syntax = \"proto3\";\nimport \"y.proto\";\n",
+            "x.proto:2:1: import 'y.proto' not found\n  |\n2 | import \"y.proto\";\n  | ^\n\
+             a path in an import begins at one of the include directories, the second argument of \
+             compile_protos",
+        ),
+        (
+            "syntax = \"proto3\";\nmessage A {\n\tint32 a = 1;\n\tint32 b = 1;\n}\n",
+            "x.proto:4:12: field number '1' is already used\n  |\n4 | \tint32 b = 1;\n  | \t          ^\n\
+             give it a number of its own",
+        ),
+    ];
+    for (proto, expected) in rows {
+        let scratch = Scratch::new();
+        let path = scratch.write("x.proto", proto);
+        let error = scratch
+            .builder()
+            .compile_protos(&[path], &[&scratch.0])
+            .unwrap_err();
+        let directory = format!("{}/", scratch.0.display());
+        assert_eq!(error.to_string().replace(&directory, ""), expected);
+        assert_eq!(
+            format!("{error:?}"),
+            error.to_string(),
+            "main prints the one, people write the other"
+        );
+    }
+}
+
+#[test]
+fn errors_about_files_name_them() {
+    let scratch = Scratch::new();
+    let proto = scratch.write("x.proto", "syntax = \"proto3\";");
+    let compile = |protos: &[&Path], includes: &[&str]| {
+        scratch
+            .builder()
+            .compile_protos(protos, includes)
+            .unwrap_err()
+            .to_string()
+    };
+
+    let error = compile(&[Path::new("nowhere.proto")], &["proto", "tests"]);
+    assert_eq!(
+        error,
+        "file 'nowhere.proto' is not in any include path\nlooked in: proto, tests\n\
+         name an include directory that the file lies under, the second argument of compile_protos"
+    );
+    let error = compile(&[&proto], &["proto"]);
+    assert!(
+        error.contains("x.proto' is not in any include path"),
+        "{error}"
+    );
+
+    let error = codegen::compile_protos(scratch.0.join("absent.proto"))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("absent.proto"), "{error}");
+
+    let error = scratch
+        .builder()
+        .compile_fds_file(&proto)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("x.proto is no encoded google.protobuf.FileDescriptorSet"),
+        "{error}"
+    );
+
+    let error = scratch
+        .builder()
+        .extern_path("no.dot", "::a")
+        .compile_protos(&[&proto], &[&scratch.0]);
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("begin with a leading '.'"), "{error}");
+
+    let error: std::io::Error = codegen::compile_protos("nowhere/at/all.proto")
+        .unwrap_err()
+        .into();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+}
+
 /// A file with names of all lengths in all places, so that each line breaks in each way it can.
 fn long_names() -> String {
     let mut proto = String::from("syntax = \"proto3\";\npackage long;\n");
@@ -130,8 +523,12 @@ fn text_is_as_rustfmt_would_have_it() {
         .builder()
         .compile_protos(&[proto], &[&scratch.0])
         .unwrap();
-    let golden = fs::read_dir("tests/golden").unwrap();
-    let golden: Vec<PathBuf> = golden.map(|entry| entry.unwrap().path()).collect();
+    let golden = ["tests/golden", "tests/golden/nested"].map(|path| fs::read_dir(path).unwrap());
+    let golden = golden
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path());
+    let golden: Vec<PathBuf> = golden.filter(|path| path.is_file()).collect();
     // The styles differ only where a line has to be broken in more than one place.
     for (style, files) in [("2024", vec![scratch.0.join("long.rs")]), ("2015", golden)] {
         let check = Command::new("rustfmt")

@@ -14,7 +14,7 @@
 
 use super::Options;
 use super::layout::{Signature, Text};
-use super::names::{Imports, Method, Service, Shape};
+use super::names::{Imports, Method, Service, Shape, plain};
 
 pub(super) fn write(service: &Service, options: &Options, text: &mut Text) {
     let Service {
@@ -48,10 +48,9 @@ fn write_trait(service: &Service, options: &Options, imports: &mut Imports, text
     } = service;
     let calls = imports.name("::temaki::client::Calls");
     let channel = imports.name("::temaki::client::Channel");
-    text.docs([
-        format!(" The calls of `{full_name}`. A [`{channel}`] makes them over the network;"),
-        " a mock overrides those that it answers itself.".to_owned(),
-    ]);
+    text.docs([format!(
+        " The calls of `{full_name}`: a [`{channel}`] makes them, a mock overrides them."
+    )]);
     text.deprecated(service.deprecated);
     text.block(&format!("pub trait {name}: {calls}"), |text| {
         for (index, method) in service.methods.iter().enumerate() {
@@ -155,7 +154,7 @@ fn write_client(service: &Service, options: &Options, imports: &mut Imports, tex
                     if index > 0 {
                         text.blank();
                     }
-                    write_method(method, imports, text);
+                    write_method(service, method, imports, text);
                 }
             },
         );
@@ -173,7 +172,7 @@ fn write_client(service: &Service, options: &Options, imports: &mut Imports, tex
     }
 }
 
-fn write_method(method: &Method, imports: &mut Imports, text: &mut Text) {
+fn write_method(service: &Service, method: &Method, imports: &mut Imports, text: &mut Text) {
     let Method {
         name,
         client_name,
@@ -205,8 +204,8 @@ fn write_method(method: &Method, imports: &mut Imports, text: &mut Text) {
         returns: &result(method, imports),
         bounds: None,
     };
-    // Named through `C`: a method called `clone` or `into` would otherwise meet another of that name.
-    let call = format!("C::{name}");
+    // Named through the trait: a method called `clone` or `unary` would otherwise meet another one.
+    let call = format!("{}::{name}", service.name);
     let arguments = ["&self.calls", &format!("request.{convert}()")];
     text.define(&signature, |text| text.awaited(&call, &arguments));
 }
@@ -221,9 +220,12 @@ fn write_held(method: &Method, options: &Options, imports: &mut Imports, text: &
         path,
         ..
     } = method;
+    let method_name = plain(client_name);
     text.docs([
-        format!(" [`{client_name}`](Self::{client_name}), held open: both ends of the call exist as soon as its"),
-        " stream does, before the server has answered.".to_owned(),
+        format!(
+            " [`{method_name}`](Self::{method_name}), held open: the two ends of the call exist"
+        ),
+        " as soon as its stream does, before the server has answered.".to_owned(),
     ]);
     if held_name.ends_with('_') {
         text.docs([

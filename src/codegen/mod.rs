@@ -644,8 +644,10 @@ fn include_text(files: &BTreeMap<Module, String>, in_out_dir: bool) -> String {
             text.close("}");
             open.pop();
         }
-        for part in &parts[common..] {
-            text.blank();
+        for (index, part) in parts[common..].iter().enumerate() {
+            if index == 0 {
+                text.blank();
+            }
             open.push(part);
             text.docs([format!(
                 " The package `{}`.",

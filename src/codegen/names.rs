@@ -181,7 +181,7 @@ fn unique(mut name: String, taken: &mut HashSet<String>) -> String {
 }
 
 /// The name without the mark that lets it be a keyword.
-fn plain(name: &str) -> &str {
+pub(super) fn plain(name: &str) -> &str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 

@@ -13,7 +13,7 @@
 
 use super::Options;
 use super::layout::{Signature, Text};
-use super::names::{Imports, Method, Service, Shape};
+use super::names::{Imports, Method, Service, Shape, plain};
 
 pub(super) fn write(service: &Service, options: &Options, text: &mut Text) {
     let Service {
@@ -101,8 +101,9 @@ fn write_method(method: &Method, options: &Options, imports: &mut Imports, text:
         (true, true) => format!("{}<{output}>", imports.name("::temaki::ResponseStream")),
         (true, false) => {
             let stream = imports.name("::temaki::__private::Stream");
+            let plain = plain(name);
             text.docs([format!(
-                " What [`{name}`](Self::{name}) answers with, message by message."
+                " What [`{plain}`](Self::{plain}) answers with, message by message."
             )]);
             let items = format!("{stream}<Item = {result}<{output}, {status}>>");
             text.bounded(

@@ -210,8 +210,7 @@ pub mod commented_client {
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoRequest, IntoStreamingRequest, Request, Response, Status, Streaming};
 
-    /// The calls of `comments.Commented`. A [`Channel`] makes them over the network;
-    /// a mock overrides those that it answers itself.
+    /// The calls of `comments.Commented`: a [`Channel`] makes them, a mock overrides them.
     pub trait Commented: Calls {
         /// Takes a `map<string, Request>`, or a map\<string, Request>.
         ///
@@ -297,7 +296,7 @@ pub mod commented_client {
             &self,
             request: impl IntoRequest<super::Request>,
         ) -> Result<Response<super::Reply>, Status> {
-            C::call(&self.calls, request.into_request()).await
+            Commented::call(&self.calls, request.into_request()).await
         }
 
         /// Gone soon: use \[Call\].
@@ -306,7 +305,7 @@ pub mod commented_client {
             &self,
             request: impl IntoRequest<super::Request>,
         ) -> Result<Response<Streaming<super::Reply>>, Status> {
-            C::old_call(&self.calls, request.into_request()).await
+            Commented::old_call(&self.calls, request.into_request()).await
         }
 
         /// A block comment
@@ -316,7 +315,7 @@ pub mod commented_client {
             &self,
             request: impl IntoStreamingRequest<Message = super::Request>,
         ) -> Result<Response<super::Reply>, Status> {
-            C::block(&self.calls, request.into_streaming_request()).await
+            Commented::block(&self.calls, request.into_streaming_request()).await
         }
 
         /// The call `/comments.Commented/Uncommented`.
@@ -324,13 +323,13 @@ pub mod commented_client {
             &self,
             request: impl IntoRequest<super::Request>,
         ) -> Result<Response<super::Reply>, Status> {
-            C::uncommented(&self.calls, request.into_request()).await
+            Commented::uncommented(&self.calls, request.into_request()).await
         }
     }
 
     impl CommentedClient {
-        /// [`block`](Self::block), held open: both ends of the call exist as soon as its
-        /// stream does, before the server has answered.
+        /// [`block`](Self::block), held open: the two ends of the call exist
+        /// as soon as its stream does, before the server has answered.
         #[deprecated]
         pub fn start_block(&self) -> Call<super::Request, super::Reply> {
             let path = "/comments.Commented/Block";
@@ -391,8 +390,7 @@ pub mod old_service_client {
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoRequest, Request, Response, Status};
 
-    /// The calls of `comments.OldService`. A [`Channel`] makes them over the network;
-    /// a mock overrides those that it answers itself.
+    /// The calls of `comments.OldService`: a [`Channel`] makes them, a mock overrides them.
     #[deprecated]
     pub trait OldService: Calls {
         /// The call `/comments.OldService/Call`.
@@ -423,7 +421,7 @@ pub mod old_service_client {
             &self,
             request: impl IntoRequest<super::Request>,
         ) -> Result<Response<super::Reply>, Status> {
-            C::call(&self.calls, request.into_request()).await
+            OldService::call(&self.calls, request.into_request()).await
         }
     }
 }

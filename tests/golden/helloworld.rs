@@ -82,8 +82,7 @@ pub mod greeter_client {
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoRequest, Request, Response, Status, Streaming};
 
-    /// The calls of `helloworld.Greeter`. A [`Channel`] makes them over the network;
-    /// a mock overrides those that it answers itself.
+    /// The calls of `helloworld.Greeter`: a [`Channel`] makes them, a mock overrides them.
     pub trait Greeter: Calls {
         /// Sends a greeting.
         fn say_hello(
@@ -122,7 +121,7 @@ pub mod greeter_client {
             &self,
             request: impl IntoRequest<super::HelloRequest>,
         ) -> Result<Response<super::HelloReply>, Status> {
-            C::say_hello(&self.calls, request.into_request()).await
+            Greeter::say_hello(&self.calls, request.into_request()).await
         }
 
         /// Sends a greeting in each language there is.
@@ -130,7 +129,7 @@ pub mod greeter_client {
             &self,
             request: impl IntoRequest<super::HelloRequest>,
         ) -> Result<Response<Streaming<super::HelloReply>>, Status> {
-            C::say_hello_everywhere(&self.calls, request.into_request()).await
+            Greeter::say_hello_everywhere(&self.calls, request.into_request()).await
         }
     }
 }

@@ -230,8 +230,7 @@ pub mod methods_client {
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoRequest, IntoStreamingRequest, Request, Response, Status, Streaming};
 
-    /// The calls of `odd.type.Methods`. A [`Channel`] makes them over the network;
-    /// a mock overrides those that it answers itself.
+    /// The calls of `odd.type.Methods`: a [`Channel`] makes them, a mock overrides them.
     pub trait Methods: Calls {
         /// Keywords of Rust.
         fn r#type(
@@ -394,7 +393,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Self_>, Status> {
-            C::r#type(&self.calls, request.into_request()).await
+            Methods::r#type(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/Async`.
@@ -402,7 +401,7 @@ pub mod methods_client {
             &self,
             request: impl IntoStreamingRequest<Message = super::Empty>,
         ) -> Result<Response<super::Self_>, Status> {
-            C::r#async(&self.calls, request.into_streaming_request()).await
+            Methods::r#async(&self.calls, request.into_streaming_request()).await
         }
 
         /// The call `/odd.type.Methods/Self`.
@@ -410,7 +409,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<Streaming<super::Self_>>, Status> {
-            C::self_(&self.calls, request.into_request()).await
+            Methods::self_(&self.calls, request.into_request()).await
         }
 
         /// What the client has itself.
@@ -420,7 +419,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            C::new(&self.calls, request.into_request()).await
+            Methods::new(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/Connect`.
@@ -430,7 +429,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            C::connect(&self.calls, request.into_request()).await
+            Methods::connect(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/Clone`.
@@ -440,7 +439,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            C::clone(&self.calls, request.into_request()).await
+            Methods::clone(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/WithInterceptor`.
@@ -450,7 +449,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            C::with_interceptor(&self.calls, request.into_request()).await
+            Methods::with_interceptor(&self.calls, request.into_request()).await
         }
 
         /// What traits of the prelude have.
@@ -458,7 +457,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            C::into(&self.calls, request.into_request()).await
+            Methods::into(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/Unary`.
@@ -466,7 +465,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            C::unary(&self.calls, request.into_request()).await
+            Methods::unary(&self.calls, request.into_request()).await
         }
 
         /// One another.
@@ -474,7 +473,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<Streaming<super::Empty>>, Status> {
-            C::get_user(&self.calls, request.into_request()).await
+            Methods::get_user(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/get_user`.
@@ -482,7 +481,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<Streaming<super::Empty>>, Status> {
-            C::get_user_(&self.calls, request.into_request()).await
+            Methods::get_user_(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/GETUser`.
@@ -490,7 +489,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            C::get_user__(&self.calls, request.into_request()).await
+            Methods::get_user__(&self.calls, request.into_request()).await
         }
 
         /// A stream type of another method, and a held call.
@@ -498,7 +497,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<Streaming<super::Empty>>, Status> {
-            C::list(&self.calls, request.into_request()).await
+            Methods::list(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/ListStream`.
@@ -506,7 +505,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<Streaming<super::Empty>>, Status> {
-            C::list_stream(&self.calls, request.into_request()).await
+            Methods::list_stream(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/StartAsync`.
@@ -514,13 +513,13 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            C::start_async(&self.calls, request.into_request()).await
+            Methods::start_async(&self.calls, request.into_request()).await
         }
     }
 
     impl MethodsClient {
-        /// [`r#async`](Self::r#async), held open: both ends of the call exist as soon as its
-        /// stream does, before the server has answered.
+        /// [`async`](Self::async), held open: the two ends of the call exist
+        /// as soon as its stream does, before the server has answered.
         ///
         /// (The name without the underscore is a method of the service.)
         pub fn start_async_(&self) -> Call<super::Empty, super::Self_> {
@@ -582,8 +581,7 @@ pub mod status_client {
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoRequest, Request, Response, Streaming};
 
-    /// The calls of `odd.type.Status`. A [`Channel`] makes them over the network;
-    /// a mock overrides those that it answers itself.
+    /// The calls of `odd.type.Status`: a [`Channel`] makes them, a mock overrides them.
     pub trait Status: Calls {
         /// The call `/odd.type.Status/Get`.
         fn get(
@@ -613,7 +611,7 @@ pub mod status_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<Streaming<super::Empty>>, ::temaki::Status> {
-            C::get(&self.calls, request.into_request()).await
+            Status::get(&self.calls, request.into_request()).await
         }
     }
 }
@@ -668,8 +666,7 @@ pub mod send_client {
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoStreamingRequest, Request, Response, Status};
 
-    /// The calls of `odd.type.Send`. A [`Channel`] makes them over the network;
-    /// a mock overrides those that it answers itself.
+    /// The calls of `odd.type.Send`: a [`Channel`] makes them, a mock overrides them.
     pub trait Send: Calls {
         /// The call `/odd.type.Send/Put`.
         fn put<S>(
@@ -701,13 +698,13 @@ pub mod send_client {
             &self,
             request: impl IntoStreamingRequest<Message = super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            C::put(&self.calls, request.into_streaming_request()).await
+            Send::put(&self.calls, request.into_streaming_request()).await
         }
     }
 
     impl SendClient {
-        /// [`put`](Self::put), held open: both ends of the call exist as soon as its
-        /// stream does, before the server has answered.
+        /// [`put`](Self::put), held open: the two ends of the call exist
+        /// as soon as its stream does, before the server has answered.
         pub fn start_put(&self) -> Call<super::Empty, super::Empty> {
             let path = "/odd.type.Send/Put";
             self.calls.start(path, ProstCodec::default())
@@ -746,8 +743,7 @@ pub mod http_nothing_server {
 pub mod http_nothing_client {
     use ::temaki::client::{Calls, Channel};
 
-    /// The calls of `odd.type.HTTPNothing`. A [`Channel`] makes them over the network;
-    /// a mock overrides those that it answers itself.
+    /// The calls of `odd.type.HTTPNothing`: a [`Channel`] makes them, a mock overrides them.
     pub trait HttpNothing: Calls {}
 
     impl HttpNothing for Channel {}

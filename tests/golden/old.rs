@@ -153,8 +153,7 @@ pub mod finder_client {
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoRequest, Request, Response, Status, Streaming};
 
-    /// The calls of `old.Finder`. A [`Channel`] makes them over the network;
-    /// a mock overrides those that it answers itself.
+    /// The calls of `old.Finder`: a [`Channel`] makes them, a mock overrides them.
     pub trait Finder: Calls {
         /// The call `/old.Finder/Find`.
         fn find(
@@ -184,7 +183,7 @@ pub mod finder_client {
             &self,
             request: impl IntoRequest<super::Search>,
         ) -> Result<Response<Streaming<super::search::Result>>, Status> {
-            C::find(&self.calls, request.into_request()).await
+            Finder::find(&self.calls, request.into_request()).await
         }
     }
 }

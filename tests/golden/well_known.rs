@@ -117,8 +117,7 @@ pub mod clock_client {
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoRequest, IntoStreamingRequest, Request, Response, Status, Streaming};
 
-    /// The calls of `well_known.Clock`. A [`Channel`] makes them over the network;
-    /// a mock overrides those that it answers itself.
+    /// The calls of `well_known.Clock`: a [`Channel`] makes them, a mock overrides them.
     pub trait Clock: Calls {
         /// The call `/well_known.Clock/Now`.
         fn now(
@@ -184,7 +183,7 @@ pub mod clock_client {
             &self,
             request: impl IntoRequest<()>,
         ) -> Result<Response<::temaki::__private::prost_types::Timestamp>, Status> {
-            C::now(&self.calls, request.into_request()).await
+            Clock::now(&self.calls, request.into_request()).await
         }
 
         /// The call `/well_known.Clock/Name`.
@@ -192,7 +191,7 @@ pub mod clock_client {
             &self,
             request: impl IntoRequest<::temaki::__private::prost::alloc::string::String>,
         ) -> Result<Response<bool>, Status> {
-            C::name(&self.calls, request.into_request()).await
+            Clock::name(&self.calls, request.into_request()).await
         }
 
         /// The call `/well_known.Clock/Ticks`.
@@ -201,7 +200,7 @@ pub mod clock_client {
             request: impl IntoRequest<::temaki::__private::prost_types::Duration>,
         ) -> Result<Response<Streaming<::temaki::__private::prost_types::Timestamp>>, Status>
         {
-            C::ticks(&self.calls, request.into_request()).await
+            Clock::ticks(&self.calls, request.into_request()).await
         }
 
         /// The call `/well_known.Clock/Sum`.
@@ -209,13 +208,13 @@ pub mod clock_client {
             &self,
             request: impl IntoStreamingRequest<Message = i64>,
         ) -> Result<Response<i64>, Status> {
-            C::sum(&self.calls, request.into_streaming_request()).await
+            Clock::sum(&self.calls, request.into_streaming_request()).await
         }
     }
 
     impl ClockClient {
-        /// [`sum`](Self::sum), held open: both ends of the call exist as soon as its
-        /// stream does, before the server has answered.
+        /// [`sum`](Self::sum), held open: the two ends of the call exist
+        /// as soon as its stream does, before the server has answered.
         pub fn start_sum(&self) -> Call<i64, i64> {
             let path = "/well_known.Clock/Sum";
             self.calls.start(path, ProstCodec::default())
