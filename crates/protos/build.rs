@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-/// Off until the library has the types that services stand on; messages alone until then.
-const SERVICES: bool = false;
+/// Off until the library has the types that clients stand on.
+const CLIENTS: bool = false;
 
 fn main() -> Result<(), temaki::codegen::Error> {
     let out_dir = std::env::var("OUT_DIR").unwrap_or_default();
     let protos = ["user", "route_guide", "echo", "health", "grpc_testing"];
     temaki::codegen::configure()
-        .build_server(SERVICES)
-        .build_client(SERVICES)
+        .build_client(CLIENTS)
         // For reflection, and for tools that want the schema of the user service.
         .file_descriptor_set_path(Path::new(&out_dir).join("protos.bin"))
         // Echoed payloads are handed on as they came, without a copy.
