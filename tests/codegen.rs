@@ -92,6 +92,21 @@ fn golden_texts() {
 }
 
 #[test]
+fn golden_stubs_and_a_codec() {
+    let text = generate(
+        &["tests/codegen/helloworld.proto"],
+        &[PROTOS],
+        "helloworld.rs",
+        |b| {
+            b.generate_default_stubs(true)
+                .codec_path("::temaki::codec::ProstCodec")
+                .build_transport(false)
+        },
+    );
+    golden("stubs.rs", &text);
+}
+
+#[test]
 fn golden_packages_in_packages() {
     let scratch = Scratch::new();
     scratch
@@ -477,6 +492,16 @@ fn errors_about_files_name_them() {
         .compile_protos(&[&proto], &[&scratch.0]);
     let error = error.unwrap_err().to_string();
     assert!(error.contains("begin with a leading '.'"), "{error}");
+
+    let error = scratch
+        .builder()
+        .extern_path(".google.protobuf", "::mine")
+        .compile_protos(&[&proto], &[&scratch.0]);
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "extern_path: duplicate extern Protobuf path: .google.protobuf\n\
+         compile_well_known_types(true) makes room for another"
+    );
 
     let error: std::io::Error = codegen::compile_protos("nowhere/at/all.proto")
         .unwrap_err()

@@ -17,5 +17,13 @@ fn main() -> Result<(), temaki::codegen::Error> {
         .compile_protos(
             &protos.map(|name| format!("../../proto/{name}.proto")),
             &["../../proto"],
+        )?;
+    // Packages in packages, to be compiled where a build script puts them.
+    temaki::codegen::configure()
+        .build_client(CLIENTS)
+        .include_file("nested.rs")
+        .compile_protos(
+            &["../../tests/codegen/nested/outer.proto"],
+            &["../../tests/codegen"],
         )
 }

@@ -12,7 +12,7 @@
 //! written by a macro of the library: the same for every service, and new with the library rather
 //! than with the next run of the code generator.
 
-use super::Options;
+use super::builder::Options;
 use super::layout::{Signature, Text};
 use super::names::{Imports, Method, Service, Shape, plain};
 

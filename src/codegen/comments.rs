@@ -1,7 +1,8 @@
 //! Comments of a `.proto` file to Rust documentation.
 //!
 //! Such a comment was not written for rustdoc: an indented example would be compiled as a test,
-//! `[Foo]` would be looked up as a link, `map<string, int32>` would be an HTML tag. Here code becomes
+//! `[Foo]` would be looked up as a link, `map<string, int32>` would be an HTML tag. Here code
+//! becomes
 //! ```` ```text ````, brackets and angles outside code are escaped, bare addresses become links; what
 //! is Markdown in a harmless way (lists, headings, emphasis, links to the web) stays.
 //!
@@ -15,8 +16,8 @@ use protox::prost_reflect::prost_types::{
     source_code_info::Location,
 };
 
-/// Stands where prost-build would otherwise change a comment, and for a bracket that it would escape.
-/// Noncharacters: no text means them.
+/// Stands where prost-build would otherwise change a comment, and for a bracket that it would
+/// escape. Noncharacters: no text means them.
 const GUARD: char = '\u{FDD0}';
 const BRACKET: char = '\u{FDD1}';
 
@@ -444,5 +445,28 @@ mod tests {
     #[test]
     fn what_rustc_refuses_is_left_out() {
         assert_eq!(markdown(" a\u{202E}b\rc\u{0}d\u{FDD0}"), ["abcd"]);
+    }
+
+    proptest::proptest! {
+        /// Whatever a comment says, rustdoc gets lines it can place, and code only where we put it.
+        #[test]
+        fn any_comment_is_survived(comment in "([ \\t]*[-a`~<>\\[\\]()\\\\:/#ht\u{FDD0}ü]*\n?){0,12}") {
+            let mut fenced: Option<String> = None;
+            let mut previous = String::new();
+            for line in markdown(&comment) {
+                assert!(!line.contains(['\n', '\t', '\u{FDD0}']), "{line}");
+                match &fenced {
+                    Some(marks) if line == *marks => fenced = None,
+                    Some(_) => {}
+                    None if line.starts_with("```") && line.ends_with("text") => {
+                        fenced = line.strip_suffix("text").map(str::to_owned);
+                    }
+                    // Indented code would be a doctest; indented it may go on, in a paragraph.
+                    None => assert!(!line.starts_with("    ") || !previous.is_empty(), "{comment:?}"),
+                }
+                previous = line;
+            }
+            assert!(fenced.is_none(), "an open block would swallow what follows");
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! What goes wrong while code is generated, told so that it can be put right.
 //!
 //! A build script's user sees an error through `{:?}` (that is what `main` and `unwrap` print), so
-//! `Debug` says the same as `Display`: the place as `file:line:column`, the line itself, a mark under
-//! the column, and what to do.
+//! `Debug` says the same as `Display`: the place as `file:line:column`, the line itself, a mark
+//! under the column, and what to do.
 
 use std::fmt;
 use std::io;

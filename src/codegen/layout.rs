@@ -1,9 +1,10 @@
 //! Lays Rust text out as rustfmt would.
 //!
-//! Generated text is meant to be read, and may be checked in (and then `cargo fmt --check` reads it too). Running rustfmt
-//! would need it on the machine, and `prettyplease` would pull `syn` into every build; so the text is written in its final
-//! form. This file knows rustfmt's widths and how it breaks a type, a signature and an attribute; it does not know what
-//! any of them means. `tests/codegen.rs` sweeps names of all lengths past rustfmt itself.
+//! Generated text is meant to be read, and may be checked in (and then `cargo fmt --check` reads it
+//! too). Running rustfmt would need it on the machine, and `prettyplease` would pull `syn` into
+//! every build; so the text is written in its final form. This file knows rustfmt's widths and how
+//! it breaks a type, a signature and an attribute; it does not know what any of them means.
+//! `tests/codegen.rs` sweeps names of all lengths past rustfmt itself.
 
 /// rustfmt's `max_width`: no line is longer, where it can be helped.
 const MAX_WIDTH: usize = 100;
@@ -154,7 +155,8 @@ impl Text {
         let column = self.column();
         let ty = break_type(ty, column, column + used, 0);
         let last = format!(") -> {ty}{bounds}");
-        // A brace that is near the margin goes to the next line; a type that was broken leaves room.
+        // A brace that is near the margin goes to the next line; a type that was broken leaves
+        // room.
         if end == " {" && column + last.len() > BRACE_MARGIN && !ty.contains('\n') {
             self.line(&last);
             self.line("{");
@@ -163,7 +165,8 @@ impl Text {
         }
     }
 
-    /// `head: Type<…> + bound + bound` and `end`, for an associated type or the bounds of a type parameter.
+    /// `head: Type<…> + bound + bound` and `end`, for an associated type or the bounds of a type
+    /// parameter.
     pub(super) fn bounded(&mut self, head: &str, bounds: &[&str], end: &str) {
         let one_line = format!("{head}: {}", bounds.join(" + "));
         // rustfmt forgets the semicolon here, though not the comma.
@@ -371,8 +374,8 @@ fn indent(out: &mut String, columns: usize) {
 
 /// Breaks a type at its outermost `<…>`, and further in where that is not enough.
 ///
-/// `column` is the indentation of the line the type begins on, `used` what stands on that line before it (indentation
-/// included), `after` what must still fit behind it.
+/// `column` is the indentation of the line the type begins on, `used` what stands on that line
+/// before it (indentation included), `after` what must still fit behind it.
 fn break_type(ty: &str, column: usize, used: usize, after: usize) -> String {
     if used + ty.len() + after <= MAX_WIDTH {
         return ty.to_owned();

@@ -1,18 +1,20 @@
 //! What a service and its methods are called in Rust, and on the wire.
 //!
-//! A `.proto` file may name things in ways that Rust does not take (keywords), that meet each other once they are written
-//! in Rust's case (`GetUser` and `get_user`), or that meet a name of the generated code (`connect`, `new`). All of that is
-//! settled here, once; `server.rs` and `client.rs` write down what this file says.
+//! A `.proto` file may name things in ways that Rust does not take (keywords), that meet each other
+//! once they are written in Rust's case (`GetUser` and `get_user`), or that meet a name of the
+//! generated code (`connect`, `new`). All of that is settled here, once; `server.rs` and
+//! `client.rs` write down what this file says.
 
 use std::collections::{BTreeSet, HashSet};
 
 use prost_build::Module;
 
-use super::Options;
+use super::builder::Options;
 use super::comments;
 
-/// What the generated client has besides the service's methods. A method of the same name gets an underscore at its end.
-/// Some of these are not there yet; their names are kept, so that adding them will rename nobody's method.
+/// What the generated client has besides the service's methods. A method of the same name gets an
+/// underscore at its end. Some of these are not there yet; their names are kept, so that adding
+/// them will rename nobody's method.
 const CLIENT_OWN_NAMES: &[&str] = &[
     "new",
     "clone",
@@ -160,7 +162,8 @@ fn methods(methods: Vec<prost_build::Method>, service: &str, options: &Options) 
         })
         .collect();
 
-    // The service's own methods choose before the held calls do: a name from the .proto file is kept where it can be.
+    // The service's own methods choose before the held calls do: a name from the .proto file is
+    // kept where it can be.
     let mut names: HashSet<String> = CLIENT_OWN_NAMES.iter().map(ToString::to_string).collect();
     for method in &mut methods {
         method.client_name = unique(method.name.clone(), &mut names);
@@ -191,7 +194,8 @@ fn snake(name: &str) -> String {
     module.parts().map(plain).collect()
 }
 
-/// `ListUsers` and `list_users` to `ListUsers`. Capitals stay as they are (`GetUserUUID`): tonic does the same.
+/// `ListUsers` and `list_users` to `ListUsers`. Capitals stay as they are (`GetUserUUID`): tonic
+/// does the same.
 fn upper_camel(name: &str) -> String {
     let capitalise = |word: &str| {
         let mut chars = word.chars();
@@ -207,8 +211,8 @@ fn upper_camel(name: &str) -> String {
 
 /// Whether an option given for `pattern` is meant for the item `path`.
 ///
-/// The rules are those of prost-build's own options: `.` is everything, `.package.Service` that item and all that is in it,
-/// `Service` without a leading dot whatever ends so.
+/// The rules are those of prost-build's own options: `.` is everything, `.package.Service` that
+/// item and all that is in it, `Service` without a leading dot whatever ends so.
 pub(super) fn matches(pattern: &str, path: &str) -> bool {
     let rest = |prefix| {
         path.strip_prefix(prefix)
@@ -223,9 +227,11 @@ pub(super) fn matches(pattern: &str, path: &str) -> bool {
     }
 }
 
-/// The names that a generated module takes from elsewhere: short in the text, each in a `use` above it.
+/// The names that a generated module takes from elsewhere: short in the text, each in a `use` above
+/// it.
 ///
-/// A service may be called `Status` or `Request`. Then that name is the service's, and the other one is written in full.
+/// A service may be called `Status` or `Request`. Then that name is the service's, and the other
+/// one is written in full.
 pub(super) struct Imports {
     own: Vec<String>,
     used: BTreeSet<(&'static str, &'static str)>,

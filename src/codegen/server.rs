@@ -1,4 +1,5 @@
-//! Writes the server's side of a service: a trait to implement, and the table that names its methods.
+//! Writes the server's side of a service: a trait to implement, and the table that names its
+//! methods.
 //!
 //! ```text
 //! pub mod greeter_server {
@@ -11,7 +12,7 @@
 //!
 //! There is no code for the protocol in it: that is the library's, once for all services.
 
-use super::Options;
+use super::builder::Options;
 use super::layout::{Signature, Text};
 use super::names::{Imports, Method, Service, Shape, plain};
 
