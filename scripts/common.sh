@@ -31,6 +31,18 @@ go_tool() {
     echo "$bin/$1"
 }
 
+# The Connect conformance suite's version: its runner and its .proto files must be of one.
+CONFORMANCE=v1.0.5
+
+# Prints where the Go module cache keeps the suite's .proto files.
+suite_proto() {
+    command -v go >/dev/null || die "'go' is missing: it fetches the conformance suite"
+    local dir
+    dir=$(go mod download -json "connectrpc.com/conformance@$CONFORMANCE" | sed -n 's/^.*"Dir": "\(.*\)".*$/\1/p')/proto
+    [ -d "$dir" ] || die "the suite's .proto files are not at '$dir'"
+    echo "$dir"
+}
+
 # venv NAME REQUIREMENT…: prints the python of a virtual environment that has exactly these installed.
 venv() {
     local dir=$CACHE/venv/$1
