@@ -177,20 +177,18 @@ pub(crate) enum ResponseHead {
 }
 
 /// Reads a response's headers. `is_end` is END_STREAM on them.
-pub(crate) fn read_response(response: http::Response<()>, is_end: bool) -> ResponseHead {
-    let (parts, ()) = response.into_parts();
-    let headers = parts.headers;
+pub(crate) fn read_response(status: StatusCode, headers: HeaderMap, is_end: bool) -> ResponseHead {
     if is_end && trailers::has_status(&headers) {
         // Whatever the HTTP status says, the peer spoke gRPC.
         return ResponseHead::Over(trailers::read_end(Some(headers)));
     }
     //= HTTP-STATUS-MAP  HTTP status to code table
-    if parts.status != StatusCode::OK {
-        let http = parts.status.as_u16();
-        let message = format!("the peer answered HTTP status {}, not gRPC", parts.status);
-        let status = Status::library(mapping::code_from_http(http), message, Origin::Http(http));
+    if status != StatusCode::OK {
+        let http = status.as_u16();
+        let message = format!("the peer answered HTTP status {}, not gRPC", status);
+        let guess = mapping::code_from_http(http);
         // A status in trailers would win; but a body that is not gRPC's has none.
-        return ResponseHead::Foreign(status);
+        return ResponseHead::Foreign(Status::library(guess, message, Origin::Http(http)));
     }
     let found = headers.get(CONTENT_TYPE);
     match found.and_then(|value| content_type::parse(value.as_bytes())) {

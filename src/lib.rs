@@ -39,6 +39,8 @@ mod call;
 mod conn;
 
 // floor 3
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "server")]
 pub mod server;
 
@@ -56,6 +58,8 @@ pub use call::{
     response_stream::{ResponseSink, ResponseStream},
     streaming::Streaming,
 };
+#[cfg(feature = "client")]
+pub use client::{Call, Channel, Endpoint};
 #[cfg(any(feature = "server", feature = "client"))]
 pub use error::{Error, ErrorKind};
 #[cfg(feature = "server")]
@@ -67,6 +71,8 @@ extern crate self as temaki;
 /// What generated code stands on, so that its user has one crate to name. No part of the interface.
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(feature = "client")]
+    pub use crate::client::calls;
     pub use bytes;
     pub use futures_core::Stream;
     pub use http;

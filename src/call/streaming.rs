@@ -15,6 +15,7 @@ use crate::call::codec::Codec;
 use crate::call::recv::Receiver;
 use crate::call::send::{Over, SharedLane};
 use crate::call::timer::Timer;
+use crate::conn::counter::Counted;
 use crate::metadata::MetadataMap;
 use crate::{Origin, Status, deadline, trailers};
 
@@ -34,6 +35,8 @@ enum Source<T> {
     Wire(Box<Wire<T>>),
     /// Messages made in this process: a mock's answer.
     Local(Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>),
+    /// Ended before the first message, with this trailing metadata.
+    Over(Option<MetadataMap>),
 }
 
 struct Wire<T> {
@@ -52,15 +55,28 @@ type Decode<T> = Box<dyn Fn(&mut Bytes) -> Result<T, Status> + Send + Sync>;
 pub(crate) enum Ending {
     /// A request: the end of DATA is the end.
     Request,
-    /// A response: trailers decide. The lane of requests, where it may still be open, ends with it.
-    Response(Option<SharedLane>),
+    /// A response: trailers decide.
+    Response(ResponseEnding),
 }
+
+/// What ends together with a stream of answers.
+pub(crate) struct ResponseEnding {
+    /// The lane of requests, where it may still be open.
+    pub(crate) requests: Option<SharedLane>,
+    /// Who wants to see the end.
+    pub(crate) on_end: Option<OnEnd>,
+    /// The call is counted as open until then.
+    pub(crate) _open: Counted,
+}
+
+/// Sees, and may change, how a call ended.
+pub(crate) type OnEnd = Box<dyn FnOnce(&mut Result<MetadataMap, Status>) + Send + Sync>;
 
 /// One step of reading.
 enum Step<T> {
     Message(T),
     /// A clean end, with a response's trailing metadata.
-    End(Option<MetadataMap>),
+    End(MetadataMap),
 }
 
 impl<T: 'static> Streaming<T> {
@@ -77,6 +93,12 @@ impl<T: 'static> Streaming<T> {
             ending,
             trailers: None,
         })))
+    }
+
+    /// A stream that ended well without a message.
+    #[cfg(feature = "client")]
+    pub(crate) fn over(trailers: MetadataMap) -> Self {
+        Self(Source::Over(Some(trailers)))
     }
 
     /// A stream of messages from this process, for mocks and tests.
@@ -99,7 +121,9 @@ impl<T> Streaming<T> {
     pub async fn trailers(&mut self) -> Result<Option<MetadataMap>, Status> {
         while self.message().await?.is_some() {}
         match &mut self.0 {
+            Source::Wire(wire) if matches!(wire.ending, Ending::Request) => Ok(None),
             Source::Wire(wire) => Ok(wire.trailers.take()),
+            Source::Over(trailers) => Ok(trailers.take()),
             Source::Local(_) => Ok(None),
         }
     }
@@ -108,6 +132,7 @@ impl<T> Streaming<T> {
         match &mut self.0 {
             Source::Wire(wire) => wire.poll_message(cx),
             Source::Local(stream) => stream.as_mut().poll_next(cx).map(Option::transpose),
+            Source::Over(_) => Poll::Ready(Ok(None)),
         }
     }
 }
@@ -126,29 +151,38 @@ impl<T> Wire<T> {
         };
         Poll::Ready(match step {
             Ok(Step::Message(message)) => Ok(Some(message)),
-            Ok(Step::End(trailers)) => {
-                self.trailers = trailers;
-                self.end(Over::Answered);
-                Ok(None)
-            }
+            Ok(Step::End(trailers)) => self.end(Over::Answered, Ok(trailers)).map(|()| None),
             Err(status) => {
                 let answered = matches!(status.origin(), Origin::Peer);
-                self.end(if answered {
+                let over = if answered {
                     Over::Answered
                 } else {
                     Over::Cancelled
-                });
-                Err(deadline::settle(status, self.deadline.is_over()))
+                };
+                let status = deadline::settle(status, self.deadline.is_over());
+                self.end(over, Err(status)).map(|()| None)
             }
         })
     }
 
-    /// Lets go of both lanes. `h2` cancels a stream that nobody holds and that has not ended.
-    fn end(&mut self, over: Over) {
-        if let Ending::Response(Some(requests)) = &self.ending {
-            requests.close(over);
+    /// Lets go of both lanes, and lets others see the end.
+    fn end(&mut self, over: Over, mut end: Result<MetadataMap, Status>) -> Result<(), Status> {
+        if let Ending::Response(ending) = &mut self.ending {
+            if let Some(requests) = ending.requests.take() {
+                // If the sender gave up first, its reason is the call's.
+                if let (Err(status), Some(failure)) = (&mut end, requests.take_failure()) {
+                    *status = failure;
+                }
+                requests.close(over);
+            }
+            if let Some(on_end) = ending.on_end.take() {
+                on_end(&mut end);
+            }
         }
+        // `h2` cancels a stream that nobody holds and that has not ended.
         self.receiver = None;
+        self.trailers = Some(end?);
+        Ok(())
     }
 }
 
@@ -165,17 +199,24 @@ fn poll_step<T>(
         return Poll::Ready(Ok(Step::Message(message)));
     }
     if matches!(ending, Ending::Request) {
-        return Poll::Ready(Ok(Step::End(None)));
+        return Poll::Ready(Ok(Step::End(MetadataMap::new())));
     }
     //= GRPC-RES-TRAILERS  status in trailers, even when OK
     let trailers = ready!(receiver.poll_trailers(cx))?;
-    Poll::Ready(trailers::read_end(trailers).map(|metadata| Step::End(Some(metadata))))
+    Poll::Ready(trailers::read_end(trailers).map(Step::End))
 }
 
 impl<T> Drop for Wire<T> {
     fn drop(&mut self) {
-        if self.receiver.is_some() {
-            self.end(Over::Cancelled);
+        if let (
+            Some(_),
+            Ending::Response(ResponseEnding {
+                requests: Some(requests),
+                ..
+            }),
+        ) = (&self.receiver, &self.ending)
+        {
+            requests.close(Over::Cancelled);
         }
     }
 }

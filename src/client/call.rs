@@ -1,0 +1,663 @@
+//! The life of one RPC, from the caller.
+//!
+//! There is no dispatcher and no channel between tasks: a call takes a handle of the connection, opens its
+//! stream, and reads the answer in its caller's own task. What the caller drops is cancelled.
+//!
+//! ```text
+//!   interceptors ─▶ connection ─▶ HEADERS, DATA ─▶ response headers ─▶ messages ─▶ trailers
+//!        │              │  ▲            │                │                │           │
+//!        │              │  └─ again, if no handler saw it┘                │           │
+//!        └──────────────┴─────────── a Status, and who made it ◀──────────┴───────────┘
+//! ```
+//!
+//! The deadline runs beside all of it. When it passes, the future below it is dropped, and with it both
+//! lanes of the stream: `h2` then says `RST_STREAM(CANCEL)`.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+use h2::client::ResponseFuture;
+use h2::{RecvStream, SendStream};
+use http::uri::PathAndQuery;
+
+use super::channel::Channel;
+use super::retry::{Failed, Seen, TransparentRetry};
+use crate::call::Side;
+use crate::call::codec::Codec;
+use crate::call::recv::Receiver;
+use crate::call::send::{self, Over, SharedLane};
+use crate::call::streaming::{Ending, OnEnd, ResponseEnding, Streaming};
+use crate::call::timer::{self, Timer};
+use crate::conn::counter::Counted;
+use crate::head::{self, ResponseHead};
+use crate::interceptor::{InterceptedCall, Interceptors};
+use crate::metadata::MetadataMap;
+use crate::{Code, Origin, Request, Response, Status, deadline, trailers};
+
+/// Requests up to this size are handed to `h2` whole; larger ones as the peer takes them.
+const SMALL: usize = 16 * 1024;
+
+/// Requests of a stream that are ready together leave in one DATA frame of about this size.
+const BATCH: usize = 16 * 1024;
+
+/// How much of a body that is not gRPC is quoted to the caller, who will want to know what it says.
+const QUOTE: usize = 256;
+
+/// How long a call waits for the rest of an answer that is not gRPC, to quote it.
+const QUOTE_WAIT: Duration = Duration::from_millis(100);
+
+/// A request on its way: what every attempt of one call has in common.
+pub(super) struct Outgoing {
+    channel: Channel,
+    path: PathAndQuery,
+    head: Request<()>,
+    pub(super) deadline: Option<Instant>,
+    /// The call as interceptors know it, if any of them wants to see the answer.
+    intercepted: Option<InterceptedCall>,
+}
+
+impl Outgoing {
+    /// Looks at the clock and lets interceptors see the request.
+    pub(super) async fn new(
+        channel: &Channel,
+        path: PathAndQuery,
+        mut head: Request<()>,
+    ) -> Result<Self, Status> {
+        // A request that was received and is passed on takes its deadline along.
+        let inherited = head.deadline();
+        let own = match (head.timeout(), channel.config().timeout) {
+            (None, None) => None,
+            both => deadline::earliest(timer::now(), both.into()),
+        };
+        let deadline = [inherited, own].into_iter().flatten().min();
+        let mut intercepted = None;
+        if !channel.interceptors.is_empty() {
+            head.set_path(path.clone());
+            head = within(deadline, channel.interceptors.request(head)).await??;
+            intercepted = channel.interceptors.call_of(&head);
+        }
+        Ok(Self {
+            channel: channel.clone(),
+            path,
+            head,
+            deadline,
+            intercepted,
+        })
+    }
+
+    /// A stream with its request headers on their way, on a connection when there is one to be had.
+    pub(super) async fn open(&self) -> Result<Opened, Failed> {
+        let subchannel = self.channel.subchannel();
+        let mut connection = match subchannel.ready_now() {
+            Some(connection) => connection,
+            None => {
+                let wait = self
+                    .head
+                    .wait_for_ready()
+                    .unwrap_or(self.channel.config().wait_for_ready);
+                subchannel.ready(wait).await?
+            }
+        };
+        let timeout = self
+            .deadline
+            .map(|at| at.saturating_duration_since(timer::now()));
+        if timeout.is_some_and(|left| left.is_zero()) {
+            return Err(deadline::exceeded().into());
+        }
+        let request = head::write_request(
+            self.channel.template(),
+            self.path.clone(),
+            timeout,
+            self.head.metadata(),
+        );
+        match connection.send.send_request(request, false) {
+            Ok((response, stream)) => Ok(Opened {
+                response,
+                stream,
+                open: connection.calls.count(),
+            }),
+            Err(error) => {
+                // The connection is of no more use to anybody; the next look finds another.
+                subchannel.lost(connection.id);
+                Err(Failed::unsent(error))
+            }
+        }
+    }
+
+    /// Makes attempts until one is answered, or failed for good.
+    async fn attempts<T>(
+        &self,
+        mut attempt: impl AsyncFnMut(Opened) -> Result<T, Failed>,
+    ) -> Result<T, Status> {
+        let work = async {
+            let mut retry = TransparentRetry::default();
+            loop {
+                let result = match self.open().await {
+                    Ok(opened) => attempt(opened).await,
+                    Err(failed) => Err(failed),
+                };
+                match result {
+                    Ok(answer) => return Ok(answer),
+                    Err(failed) if retry.allows(failed.seen) => {}
+                    Err(failed) => return Err(failed.status),
+                }
+            }
+        };
+        within(self.deadline, work)
+            .await?
+            .map_err(|status| self.settle(status))
+    }
+
+    /// CANCELLED after the deadline is the deadline.
+    pub(super) fn settle(&self, status: Status) -> Status {
+        deadline::settle(status, Timer::new(self.deadline).is_over())
+    }
+
+    /// Shows the answer's metadata to interceptors.
+    pub(super) fn show_response(&self, metadata: &mut MetadataMap) {
+        if let Some(call) = &self.intercepted {
+            self.channel.interceptors.response(call, metadata);
+        }
+    }
+
+    /// What shows the end of a stream to interceptors, when it comes.
+    pub(super) fn on_end(&self) -> Option<OnEnd> {
+        let call = self.intercepted.clone()?;
+        let interceptors = self.channel.interceptors.clone();
+        Some(Box::new(move |end| show_end(&interceptors, &call, end)))
+    }
+
+    /// The one answer of a call, as its caller gets it.
+    fn finish<T>(&self, mut result: Result<Answer<T>, Status>) -> Result<Response<T>, Status> {
+        if let Some(call) = &self.intercepted {
+            match &mut result {
+                Ok(answer) => {
+                    self.show_response(&mut answer.metadata);
+                    let mut end = Ok(std::mem::take(&mut answer.trailers));
+                    show_end(&self.channel.interceptors, call, &mut end);
+                    match end {
+                        Ok(trailers) => answer.trailers = trailers,
+                        Err(status) => return Err(status),
+                    }
+                }
+                Err(status) => show_failure(&self.channel.interceptors, call, status),
+            }
+        }
+        let Answer {
+            metadata,
+            message,
+            trailers,
+        } = result?;
+        let trailers = (!trailers.is_empty()).then(|| Box::new(trailers));
+        Ok(Response::received(metadata, message, trailers))
+    }
+}
+
+fn show_end(
+    interceptors: &Interceptors,
+    call: &InterceptedCall,
+    end: &mut Result<MetadataMap, Status>,
+) {
+    match end {
+        Ok(metadata) => interceptors.trailers(call, &Status::ok(""), metadata),
+        Err(status) => show_failure(interceptors, call, status),
+    }
+}
+
+fn show_failure(interceptors: &Interceptors, call: &InterceptedCall, status: &mut Status) {
+    let mut metadata = std::mem::take(status.metadata_mut());
+    interceptors.trailers(call, status, &mut metadata);
+    *status.metadata_mut() = metadata;
+}
+
+/// A stream whose request headers are on their way.
+pub(super) struct Opened {
+    pub(super) response: ResponseFuture,
+    pub(super) stream: SendStream<Bytes>,
+    pub(super) open: Counted,
+}
+
+/// One message, and what came before and after it.
+struct Answer<T> {
+    metadata: MetadataMap,
+    message: T,
+    trailers: MetadataMap,
+}
+
+/// `work`, or DEADLINE_EXCEEDED at the moment the deadline passes.
+pub(super) async fn within<F: Future>(
+    deadline: Option<Instant>,
+    work: F,
+) -> Result<F::Output, Status> {
+    let mut work = pin!(work);
+    let mut deadline = Timer::new(deadline);
+    poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Ok(output)),
+        // Made here, at once; what the peer may still say is not waited for.
+        Poll::Pending => deadline.poll(cx).map(|()| Err(deadline::exceeded())),
+    })
+    .await
+}
+
+/// One request, one answer.
+pub(super) async fn unary<C: Codec>(
+    channel: &Channel,
+    path: PathAndQuery,
+    codec: C,
+    request: Request<C::Encode>,
+) -> Result<Response<C::Decode>, Status> {
+    let (head, message) = request.split();
+    let call = Outgoing::new(channel, path, head).await?;
+    let body = encode_one(channel, &codec, message)?;
+    let answer = call
+        .attempts(async |opened| {
+            let Opened {
+                response,
+                mut stream,
+                open: _open,
+            } = opened;
+            if body.len() <= SMALL {
+                // If it fails, the response does too, and knows why.
+                let _ = stream.send_data(body.clone(), true);
+                return one_answer(response, &codec, channel.max_decoding_message_size).await;
+            }
+            let answer = one_answer(response, &codec, channel.max_decoding_message_size);
+            uploading(&mut stream, body.clone(), answer).await
+        })
+        .await;
+    call.finish(answer)
+}
+
+/// One request, a stream of answers.
+pub(super) async fn server_streaming<C: Codec>(
+    channel: &Channel,
+    path: PathAndQuery,
+    codec: C,
+    request: Request<C::Encode>,
+) -> Result<Response<Streaming<C::Decode>>, Status> {
+    let (head, message) = request.split();
+    let call = Outgoing::new(channel, path, head).await?;
+    let body = encode_one(channel, &codec, message)?;
+    call.attempts(async |opened| {
+        let Opened {
+            response,
+            mut stream,
+            open,
+        } = opened;
+        let lane = if body.len() <= SMALL {
+            let _ = stream.send_data(body.clone(), true);
+            None
+        } else {
+            let lane = SharedLane::new(stream);
+            tokio::spawn(upload(lane.clone(), body.clone()));
+            Some(lane)
+        };
+        answer_stream(&call, &codec, response, lane, open).await
+    })
+    .await
+}
+
+/// A stream of requests, one answer.
+pub(super) async fn client_streaming<C: Codec, S>(
+    channel: &Channel,
+    path: PathAndQuery,
+    codec: C,
+    request: Request<S>,
+) -> Result<Response<C::Decode>, Status>
+where
+    S: Stream<Item = C::Encode> + Send + 'static,
+{
+    let (head, messages) = request.split();
+    let call = Outgoing::new(channel, path, head).await?;
+    let work = async {
+        let Opened {
+            response,
+            stream,
+            open: _open,
+        } = call.open_for_stream().await?;
+        let mut lane = LaneGuard(Some(SharedLane::new(stream)));
+        lane.pump(&call, &codec, messages);
+        let answer = one_answer(response, &codec, call.channel.max_decoding_message_size).await;
+        lane.end(answer.map_err(|failed| failed.status))
+    };
+    let answer = within(call.deadline, work)
+        .await
+        .and_then(|result| result)
+        .map_err(|status| call.settle(status));
+    call.finish(answer)
+}
+
+/// A stream of requests, a stream of answers; neither waits for the other.
+pub(super) async fn streaming<C: Codec, S>(
+    channel: &Channel,
+    path: PathAndQuery,
+    codec: C,
+    request: Request<S>,
+) -> Result<Response<Streaming<C::Decode>>, Status>
+where
+    S: Stream<Item = C::Encode> + Send + 'static,
+{
+    let (head, messages) = request.split();
+    let call = Outgoing::new(channel, path, head).await?;
+    let work = async {
+        let Opened {
+            response,
+            stream,
+            open,
+        } = call.open_for_stream().await?;
+        let mut lane = LaneGuard(Some(SharedLane::new(stream)));
+        lane.pump(&call, &codec, messages);
+        let shared = lane.0.clone();
+        match answer_stream(&call, &codec, response, shared, open).await {
+            Ok(response) => {
+                lane.0 = None; // from here on the stream of answers ends it
+                Ok(response)
+            }
+            Err(failed) => lane.end(Err(failed.status)),
+        }
+    };
+    within(call.deadline, work)
+        .await
+        .and_then(|result| result)
+        .map_err(|status| call.settle(status))
+}
+
+impl Outgoing {
+    /// As [`open`](Self::open), again and again while no stream can be had: nothing was sent yet.
+    pub(super) async fn open_for_stream(&self) -> Result<Opened, Status> {
+        loop {
+            match self.open().await {
+                Err(failed) if failed.seen == Seen::Unsent => {}
+                other => return other.map_err(|failed| failed.status),
+            }
+        }
+    }
+}
+
+/// Waits for an answer of one message, to its trailers.
+async fn one_answer<C: Codec>(
+    response: ResponseFuture,
+    codec: &C,
+    max_len: usize,
+) -> Result<Answer<C::Decode>, Failed> {
+    let (metadata, mut receiver) = match read_head(response, max_len).await? {
+        Head::Open(metadata, receiver) => (metadata, receiver),
+        Head::Over(end) => {
+            end?;
+            return Err(wrong_count("0").into());
+        }
+    };
+    let mut message = None;
+    while let Some(mut payload) = poll_fn(|cx| receiver.poll_message(cx)).await? {
+        if message.is_some() {
+            return Err(wrong_count("more than 1").into());
+        }
+        message = Some(codec.decode(&mut payload)?);
+    }
+    // An error in the trailers wins over a message that came before it.
+    let trailers = trailers::read_end(poll_fn(|cx| receiver.poll_trailers(cx)).await?)?;
+    match message {
+        Some(message) => Ok(Answer {
+            metadata,
+            message,
+            trailers,
+        }),
+        None => Err(wrong_count("0").into()),
+    }
+}
+
+fn wrong_count(found: &str) -> Status {
+    let message = format!("the answer has {found} messages; this method answers with exactly 1");
+    Status::library(Code::Unimplemented, message, Origin::Protocol)
+}
+
+/// Waits for the head of a stream of answers.
+async fn answer_stream<C: Codec>(
+    call: &Outgoing,
+    codec: &C,
+    response: ResponseFuture,
+    requests: Option<SharedLane>,
+    open: Counted,
+) -> Result<Response<Streaming<C::Decode>>, Failed> {
+    match read_head(response, call.channel.max_decoding_message_size).await? {
+        Head::Open(mut metadata, receiver) => {
+            call.show_response(&mut metadata);
+            let ending = ResponseEnding {
+                requests,
+                on_end: call.on_end(),
+                _open: open,
+            };
+            let messages = Streaming::new(
+                receiver,
+                codec.clone(),
+                Timer::new(call.deadline),
+                Ending::Response(ending),
+            );
+            Ok(Response::received(metadata, messages, None))
+        }
+        Head::Over(mut end) => {
+            if let Some(on_end) = call.on_end() {
+                on_end(&mut end);
+            }
+            if let Some(lane) = requests {
+                lane.close(Over::Answered);
+            }
+            Ok(Response::new(Streaming::over(end?)))
+        }
+    }
+}
+
+/// The head of an answer.
+pub(super) enum Head {
+    Open(MetadataMap, Receiver),
+    Over(Result<MetadataMap, Status>),
+}
+
+/// Waits for response headers, and finds out what they are.
+pub(super) async fn read_head<R>(response: R, max_len: usize) -> Result<Head, Failed>
+where
+    R: Future<Output = Result<http::Response<RecvStream>, h2::Error>>,
+{
+    let (parts, body) = response.await.map_err(Failed::before_answer)?.into_parts();
+    match head::read_response(parts.status, parts.headers, body.is_end_stream()) {
+        ResponseHead::Open(metadata) => Ok(Head::Open(
+            metadata,
+            Receiver::new(body, max_len, Side::Client),
+        )),
+        ResponseHead::Over(end) => Ok(Head::Over(end)),
+        ResponseHead::Foreign(status) => Err(quote(status, body).await.into()),
+    }
+}
+
+/// Adds the start of a body that is not gRPC to the status that says so: it tells people which proxy
+/// answered. A status in trailers wins over everything that was guessed.
+async fn quote(status: Status, mut body: RecvStream) -> Status {
+    let mut text = Vec::new();
+    let read = async {
+        while let Some(Ok(chunk)) = poll_fn(|cx| body.poll_data(cx)).await {
+            let _ = body.flow_control().release_capacity(chunk.len());
+            text.extend_from_slice(&chunk[..chunk.len().min(QUOTE - text.len())]);
+            if text.len() == QUOTE {
+                return None;
+            }
+        }
+        poll_fn(|cx| body.poll_trailers(cx))
+            .await
+            .ok()
+            .flatten()
+            .filter(trailers::has_status)
+    };
+    let trailers = tokio::time::timeout(QUOTE_WAIT, read).await.ok().flatten();
+    if let Some(trailers) = trailers {
+        if let Err(status) = trailers::read_end(Some(trailers)) {
+            return status;
+        }
+    }
+    if text.is_empty() {
+        return status;
+    }
+    let message = format!(
+        "{}; its body begins {:?}",
+        status.message(),
+        String::from_utf8_lossy(&text)
+    );
+    Status::library(status.code(), message, status.origin())
+}
+
+fn encode_one<C: Codec>(channel: &Channel, codec: &C, message: C::Encode) -> Result<Bytes, Status> {
+    let mut body = BytesMut::new();
+    send::encode(codec, message, channel.max_encoding_message_size, &mut body)?;
+    Ok(body.freeze())
+}
+
+/// Waits for `answer`, and meanwhile gives `body` to the peer as it takes it.
+async fn uploading<F: Future>(
+    stream: &mut SendStream<Bytes>,
+    mut body: Bytes,
+    answer: F,
+) -> F::Output {
+    let mut answer = pin!(answer);
+    let mut sent = false;
+    let answer = poll_fn(|cx| {
+        if !sent {
+            match send::poll_send(stream, cx, &mut body) {
+                Poll::Ready(Ok(())) => {
+                    sent = true;
+                    let _ = stream.send_data(Bytes::new(), true);
+                }
+                // The answer fails with it, and knows why.
+                Poll::Ready(Err(_)) => sent = true,
+                Poll::Pending => {}
+            }
+        }
+        answer.as_mut().poll(cx)
+    })
+    .await;
+    if !sent {
+        //= GRPC-EARLY-CLOSE-CLIENT  answered before our end: RST_STREAM(NO_ERROR)
+        stream.send_reset(h2::Reason::NO_ERROR);
+    }
+    answer
+}
+
+/// Sends one large request down a lane of its own.
+async fn upload(lane: SharedLane, mut body: Bytes) {
+    if poll_fn(|cx| lane.poll_send(cx, &mut body)).await.is_ok() {
+        let _ = lane.half_close();
+    }
+}
+
+/// Sends the user's stream of requests, until it ends or the call does.
+async fn pump<C: Codec, S: Stream<Item = C::Encode>>(
+    lane: SharedLane,
+    codec: C,
+    messages: S,
+    max_len: usize,
+) {
+    let mut messages = pin!(messages);
+    let mut batch = BytesMut::new();
+    loop {
+        let gathered = poll_fn(|cx| {
+            if lane.poll_over(cx).is_ready() {
+                return Poll::Ready(Gathered::Over);
+            }
+            poll_batch(messages.as_mut(), cx, &codec, max_len, &mut batch)
+        })
+        .await;
+        let ended = match gathered {
+            Gathered::Over => return,
+            Gathered::Failed(status) => return lane.fail(status),
+            Gathered::More => false,
+            Gathered::Ended => true,
+        };
+        let mut bytes = batch.split().freeze();
+        if poll_fn(|cx| lane.poll_send(cx, &mut bytes)).await.is_err() {
+            return;
+        }
+        if ended {
+            let _ = lane.half_close();
+            return;
+        }
+    }
+}
+
+/// What [`pump`] found.
+enum Gathered {
+    /// A batch, and the stream goes on.
+    More,
+    /// The stream ended; the batch may be empty.
+    Ended,
+    /// A message could not be encoded.
+    Failed(Status),
+    /// The call is over.
+    Over,
+}
+
+/// Gathers the messages that are ready, up to a batch.
+fn poll_batch<C: Codec, S: Stream<Item = C::Encode>>(
+    mut messages: Pin<&mut S>,
+    cx: &mut Context<'_>,
+    codec: &C,
+    max_len: usize,
+    batch: &mut BytesMut,
+) -> Poll<Gathered> {
+    while batch.len() < BATCH {
+        match messages.as_mut().poll_next(cx) {
+            Poll::Ready(Some(message)) => {
+                if let Err(status) = send::encode(codec, message, max_len, batch) {
+                    return Poll::Ready(Gathered::Failed(status));
+                }
+            }
+            Poll::Ready(None) => return Poll::Ready(Gathered::Ended),
+            Poll::Pending if batch.is_empty() => return Poll::Pending,
+            Poll::Pending => break,
+        }
+    }
+    Poll::Ready(Gathered::More)
+}
+
+/// A call's lane of requests, cancelled if its future is dropped.
+struct LaneGuard(Option<SharedLane>);
+
+impl LaneGuard {
+    /// Sends `messages` from a task of their own: they go on while nobody reads the answers.
+    fn pump<C: Codec, S>(&self, call: &Outgoing, codec: &C, messages: S)
+    where
+        S: Stream<Item = C::Encode> + Send + 'static,
+    {
+        if let Some(lane) = &self.0 {
+            tokio::spawn(pump(
+                lane.clone(),
+                codec.clone(),
+                messages,
+                call.channel.max_encoding_message_size,
+            ));
+        }
+    }
+
+    /// The call has ended so. If the sender gave up first, its reason is the call's.
+    fn end<T>(&mut self, result: Result<T, Status>) -> Result<T, Status> {
+        let Some(lane) = self.0.take() else {
+            return result;
+        };
+        if result.is_err() {
+            if let Some(status) = lane.take_failure() {
+                return Err(status);
+            }
+        }
+        lane.close(Over::Answered);
+        result
+    }
+}
+
+impl Drop for LaneGuard {
+    fn drop(&mut self) {
+        if let Some(lane) = &self.0 {
+            lane.close(Over::Cancelled);
+        }
+    }
+}

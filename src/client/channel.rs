@@ -1,0 +1,222 @@
+//! What people hold: a way to call one server.
+
+use std::sync::Arc;
+
+use futures_core::Stream;
+use http::uri::PathAndQuery;
+use tokio::sync::watch;
+
+use super::call;
+use super::connect::Connector;
+use super::endpoint::{Config, Endpoint};
+use super::held::Call;
+use super::subchannel::{ConnectivityState, Subchannel};
+use crate::call::codec::Codec;
+use crate::call::streaming::Streaming;
+use crate::error::{Error, ErrorKind};
+use crate::head::RequestTemplate;
+use crate::interceptor::Interceptors;
+use crate::{AsyncInterceptor, Interceptor, Request, Response, Status};
+
+/// A way to call one server, connected when there is need of it.
+///
+/// Clones share the connection, cost next to nothing, and may be used from any task. Each carries its own
+/// interceptors and limits. When the last one is dropped, calls in flight still end, and then the
+/// connection is closed.
+#[derive(Clone)]
+pub struct Channel {
+    shared: Arc<Shared>,
+    pub(super) interceptors: Interceptors,
+    pub(super) max_decoding_message_size: usize,
+    pub(super) max_encoding_message_size: usize,
+}
+
+struct Shared {
+    subchannel: Arc<Subchannel>,
+    template: RequestTemplate,
+    config: Arc<Config>,
+}
+
+/// The default limit on a received message, 4 MiB, as in other gRPC libraries.
+const DEFAULT_MAX_DECODING: usize = 4 * 1024 * 1024;
+
+impl Channel {
+    pub(super) fn new(endpoint: &Endpoint, connector: Connector) -> Self {
+        let config = endpoint.config();
+        let subchannel = Subchannel::new(connector, config.clone());
+        Self {
+            shared: Arc::new(Shared {
+                subchannel,
+                template: endpoint.template(),
+                config,
+            }),
+            interceptors: Interceptors::default(),
+            max_decoding_message_size: DEFAULT_MAX_DECODING,
+            max_encoding_message_size: usize::MAX,
+        }
+    }
+
+    /// Connects to `http://host:port` or `unix:/path`, with default settings; [`Endpoint`] has the others.
+    ///
+    /// # Errors
+    /// If the target is not understood, or the first attempt fails.
+    pub async fn connect<T>(target: T) -> Result<Self, Error>
+    where
+        T: TryInto<Endpoint>,
+        T::Error: Into<Error>,
+    {
+        target.try_into().map_err(Into::into)?.connect().await
+    }
+
+    /// A channel that connects when the first call is made.
+    ///
+    /// # Errors
+    /// If the target is not understood.
+    pub fn connect_lazy<T>(target: T) -> Result<Self, Error>
+    where
+        T: TryInto<Endpoint>,
+        T::Error: Into<Error>,
+    {
+        Ok(target.try_into().map_err(Into::into)?.connect_lazy())
+    }
+
+    pub(super) async fn first_connection(&self) -> Result<(), Error> {
+        self.shared
+            .subchannel
+            .first_attempt()
+            .await
+            .map_err(|error| {
+                // The subchannel keeps the error for its calls; this one tells the same story.
+                Error::new(ErrorKind::Connect, error.to_string())
+            })
+    }
+
+    /// The state of the connection, as it is now.
+    pub fn state(&self) -> ConnectivityState {
+        self.shared.subchannel.state()
+    }
+
+    /// The state of the connection, now and at each change. A state that lasts shorter than a look may be
+    /// missed.
+    pub fn watch_state(&self) -> watch::Receiver<ConnectivityState> {
+        self.shared.subchannel.watch()
+    }
+
+    /// A channel over the same connection whose calls `interceptor` sees, after those it has already.
+    pub fn with_interceptor<I>(mut self, interceptor: I) -> Self
+    where
+        I: Interceptor + Clone + Send + Sync + 'static,
+    {
+        self.interceptors.push(interceptor);
+        self
+    }
+
+    /// As [`with_interceptor`](Self::with_interceptor), for one that waits or looks at answers too.
+    pub fn with_async_interceptor(mut self, interceptor: impl AsyncInterceptor) -> Self {
+        self.interceptors.push_async(interceptor);
+        self
+    }
+
+    /// The largest message to accept, in bytes. Default 4 MiB. A larger one ends its call with
+    /// RESOURCE_EXHAUSTED, before memory is taken for it.
+    pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+        self.max_decoding_message_size = limit;
+        self
+    }
+
+    /// The largest message to send, in bytes. Default: no limit but the format's, 4 GiB. A larger one is
+    /// not sent; its call ends with RESOURCE_EXHAUSTED.
+    pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+        self.max_encoding_message_size = limit;
+        self
+    }
+
+    /// Calls `path` with one message, for one message.
+    ///
+    /// Dropping the future cancels the call: `RST_STREAM(CANCEL)`.
+    ///
+    /// # Errors
+    /// The status that the server ended the call with, or that was made here; [`Status::origin`] tells.
+    pub async fn unary<C: Codec>(
+        &self,
+        path: PathAndQuery,
+        codec: C,
+        request: Request<C::Encode>,
+    ) -> Result<Response<C::Decode>, Status> {
+        call::unary(self, path, codec, request).await
+    }
+
+    /// Calls `path` with one message, for a stream of them. Ready when the response headers are.
+    ///
+    /// # Errors
+    /// As [`unary`](Self::unary), for what happens before the stream; later errors come out of it.
+    pub async fn server_streaming<C: Codec>(
+        &self,
+        path: PathAndQuery,
+        codec: C,
+        request: Request<C::Encode>,
+    ) -> Result<Response<Streaming<C::Decode>>, Status> {
+        call::server_streaming(self, path, codec, request).await
+    }
+
+    /// Calls `path` with a stream of messages, for one message. The stream is sent from a task of its own.
+    ///
+    /// # Errors
+    /// As [`unary`](Self::unary).
+    pub async fn client_streaming<C: Codec, S>(
+        &self,
+        path: PathAndQuery,
+        codec: C,
+        request: Request<S>,
+    ) -> Result<Response<C::Decode>, Status>
+    where
+        S: Stream<Item = C::Encode> + Send + 'static,
+    {
+        call::client_streaming(self, path, codec, request).await
+    }
+
+    /// Calls `path` with a stream of messages, for another. Ready when the response headers are: a server
+    /// that answers only once it has read a message must be sent one by the stream, or be spoken to
+    /// through [`start`](Self::start).
+    ///
+    /// # Errors
+    /// As [`server_streaming`](Self::server_streaming).
+    pub async fn streaming<C: Codec, S>(
+        &self,
+        path: PathAndQuery,
+        codec: C,
+        request: Request<S>,
+    ) -> Result<Response<Streaming<C::Decode>>, Status>
+    where
+        S: Stream<Item = C::Encode> + Send + 'static,
+    {
+        call::streaming(self, path, codec, request).await
+    }
+
+    /// A call of `path` that is held: a sender and a receiver, to be used in any order. Nothing is sent
+    /// before one of them is first used.
+    pub fn start<C: Codec>(&self, path: PathAndQuery, codec: C) -> Call<C::Encode, C::Decode> {
+        Call::new(self, path, codec)
+    }
+
+    pub(super) fn subchannel(&self) -> &Arc<Subchannel> {
+        &self.shared.subchannel
+    }
+
+    pub(super) fn template(&self) -> &RequestTemplate {
+        &self.shared.template
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.shared.config
+    }
+}
+
+impl std::fmt::Debug for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Channel")
+            .field("authority", &self.shared.template.authority.as_str())
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}

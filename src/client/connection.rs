@@ -1,0 +1,201 @@
+//! One connection, one task: the calling side's loop.
+//!
+//! It drives `h2`, lets bytes leave once a turn, and watches over the peer. Calls do not pass through it:
+//! each speaks to its own stream in its caller's task, and wakes this one to have its bytes sent.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::connect::Io;
+use super::endpoint::Config;
+use crate::conn::alarm::Alarm;
+use crate::conn::counter::Counter;
+use crate::conn::io::{BatchedIo, Outlet, Progress};
+use crate::conn::keepalive::{Dead, Keepalive};
+
+/// How often a connection that has work looks after itself.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// Called once, when no more calls may start on a connection: it has ended, or its peer said GOAWAY.
+pub(super) type Unusable = Box<dyn FnOnce() + Send>;
+
+/// Whether the connection became READY, or why not.
+type Ready = oneshot::Sender<Result<(), String>>;
+
+/// Runs a connection until it ends. It ends by itself when nobody can make a call on it any more.
+pub(super) async fn run(
+    h2: h2::client::Connection<BatchedIo<Box<dyn Io>>, Bytes>,
+    outlet: Outlet<Box<dyn Io>>,
+    config: Arc<Config>,
+    calls: Arc<Counter>,
+    ready: Ready,
+    unusable: Unusable,
+) {
+    let mut connection = Connection {
+        h2,
+        outlet,
+        calls,
+        yielded: false,
+        alarm: Alarm::default(),
+        moved: Progress {
+            read: 0,
+            written: 0,
+        },
+        keepalive: None,
+        keepalive_while_idle: config.keepalive_while_idle,
+        ready: Some(ready),
+        unusable: Some(unusable),
+    };
+    connection.begin(&config);
+    let end = poll_fn(|cx| connection.poll(cx)).await;
+    connection.end(end);
+}
+
+struct Connection {
+    h2: h2::client::Connection<BatchedIo<Box<dyn Io>>, Bytes>,
+    outlet: Outlet<Box<dyn Io>>,
+    calls: Arc<Counter>,
+    /// It has let other tasks run since it last wrote.
+    yielded: bool,
+    alarm: Alarm,
+    /// Bytes moved when the alarm last rang.
+    moved: Progress,
+    keepalive: Option<Keepalive>,
+    keepalive_while_idle: bool,
+    /// Until the peer's SETTINGS have come.
+    ready: Option<Ready>,
+    /// Until no more calls may start.
+    unusable: Option<Unusable>,
+}
+
+/// Why a connection is over.
+enum End {
+    /// In good order, or by an `h2` error that its streams have been told of.
+    H2(Result<(), h2::Error>),
+    /// The socket would not take our bytes.
+    Io(io::Error),
+    /// The peer does not answer.
+    Dead,
+}
+
+impl Connection {
+    fn begin(&mut self, config: &Config) {
+        if let Some(interval) = config.keepalive_interval {
+            let now = Instant::now();
+            let pings = self.h2.ping_pong();
+            self.keepalive =
+                pings.map(|pings| Keepalive::new(pings, interval, config.keepalive_timeout, now));
+            self.alarm.ring_by(now + interval);
+        }
+    }
+
+    /// One turn.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        if let Poll::Ready(end) = Pin::new(&mut self.h2).poll(cx) {
+            return Poll::Ready(End::H2(end));
+        }
+        while self.alarm.poll(cx).is_ready() {
+            if let Err(Dead) = self.look_around() {
+                return Poll::Ready(End::Dead);
+            }
+            // A PING that was decided on is written by `h2` in its next turn, which is now.
+            if let Poll::Ready(end) = Pin::new(&mut self.h2).poll(cx) {
+                return Poll::Ready(End::H2(end));
+            }
+        }
+        if self.ready.is_some() && self.outlet.settings_seen() {
+            self.outlet.begin_batching();
+            let ready = self.ready.take().map(|ready| ready.send(Ok(())));
+            if !matches!(ready, Some(Ok(()))) {
+                return Poll::Ready(End::H2(Ok(()))); // whoever waited has given up
+            }
+        }
+        //= GRPC-GOAWAY-RECV  no new calls here; those in flight go on
+        if self.outlet.goaway_seen() {
+            self.no_more_calls();
+        }
+        ready!(self.poll_outlet(cx))
+            .map_or_else(|error| Poll::Ready(End::Io(error)), |()| Poll::Pending)
+    }
+
+    /// Bytes leave. `Ready(Ok)` when all have.
+    fn poll_outlet(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.outlet.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        // One caller waits for its answer; of many, the others may have something to say as well.
+        if !self.yielded && self.calls.more_than(1) {
+            self.yielded = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.yielded = false;
+        if !self.alarm.is_set() {
+            self.alarm.ring_by(Instant::now() + HOUSEKEEPING);
+        }
+        self.outlet.poll_drain(cx)
+    }
+
+    /// The alarm rang. Sets the next alarms.
+    fn look_around(&mut self) -> Result<(), Dead> {
+        let now = Instant::now();
+        let moved = self.outlet.progress();
+        let busy = self.calls.any() || moved != self.moved;
+        self.moved = moved;
+        if let Some(keepalive) = self
+            .keepalive
+            .as_mut()
+            .filter(|_| busy || self.keepalive_while_idle)
+        {
+            //= GRPC-PING-CLIENT  unanswered client ping: calls UNAVAILABLE
+            self.alarm.ring_by(keepalive.look(now, moved.read)?);
+        }
+        if busy {
+            self.alarm.ring_by(now + HOUSEKEEPING);
+        } else {
+            self.outlet.release_buffers();
+        }
+        Ok(())
+    }
+
+    fn no_more_calls(&mut self) {
+        if let Some(unusable) = self.unusable.take() {
+            unusable();
+        }
+    }
+
+    fn end(mut self, end: End) {
+        self.no_more_calls();
+        let Some(ready) = self.ready.take() else {
+            return;
+        };
+        let _ = ready.send(Err(match (diagnose(&self.outlet.first_bytes()), end) {
+            (Some(what), _) => what.to_owned(),
+            (None, End::H2(Ok(()))) => {
+                "the peer closed the connection before its SETTINGS came".to_owned()
+            }
+            (None, End::H2(Err(error))) => format!("the peer does not speak HTTP/2: {error}"),
+            (None, End::Io(error)) => error.to_string(),
+            (None, End::Dead) => "the peer does not answer".to_owned(),
+        }));
+    }
+}
+
+/// What a peer speaks that does not speak HTTP/2, by its first bytes.
+fn diagnose(first: &[u8]) -> Option<&'static str> {
+    match first {
+        [b'H', b'T', b'T', b'P', b'/', b'1', ..] => {
+            Some("the peer answered HTTP/1.1; gRPC needs HTTP/2, so a proxy may stand between")
+        }
+        [0x15, 0x03, ..] => Some("the peer speaks TLS; this connection is plaintext"),
+        _ => None,
+    }
+}

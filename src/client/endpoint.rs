@@ -1,0 +1,277 @@
+//! The knobs of a channel.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::uri::Authority;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::channel::Channel;
+use super::connect::{Connector, Io};
+use super::target::{self, Target};
+use crate::conn::settings::Http2Settings;
+use crate::error::{Error, ErrorKind};
+use crate::head::RequestTemplate;
+use crate::wire::user_agent;
+
+/// Where to, and under which limits.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), temaki::Error> {
+/// use std::time::Duration;
+///
+/// let channel = temaki::Endpoint::from_static("http://[::1]:50051")
+///     .timeout(Duration::from_secs(5))
+///     .connect()
+///     .await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    pub(super) target: Target,
+    pub(super) config: Config,
+}
+
+/// What a subchannel and its connections need to know.
+#[derive(Clone, Debug)]
+pub(super) struct Config {
+    pub(super) http2: Http2Settings,
+    pub(super) timeout: Option<Duration>,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) wait_for_ready: bool,
+    pub(super) keepalive_interval: Option<Duration>,
+    pub(super) keepalive_timeout: Duration,
+    pub(super) keepalive_while_idle: bool,
+    pub(super) tcp_nodelay: bool,
+    pub(super) tcp_keepalive: Option<Duration>,
+    user_agent: HeaderValue,
+}
+
+/// The shortest keepalive that gRFC A8 allows a client.
+const MIN_KEEPALIVE: Duration = Duration::from_secs(10);
+
+impl Endpoint {
+    /// The endpoint at `http://host:port` or `unix:/path`.
+    ///
+    /// # Errors
+    /// If the target is not understood; the error says what to write.
+    pub fn new(target: impl AsRef<str>) -> Result<Self, Error> {
+        let config = Config {
+            http2: Http2Settings::default(),
+            timeout: None,
+            connect_timeout: None,
+            wait_for_ready: false,
+            keepalive_interval: None,
+            keepalive_timeout: Duration::from_secs(20),
+            keepalive_while_idle: false,
+            tcp_nodelay: true,
+            tcp_keepalive: None,
+            user_agent: HeaderValue::from_static(user_agent::USER_AGENT),
+        };
+        Ok(Self {
+            target: target::parse(target.as_ref())?,
+            config,
+        })
+    }
+
+    /// As [`new`](Self::new), for a target that is part of the program.
+    ///
+    /// # Panics
+    /// If the target is not understood.
+    pub fn from_static(target: &'static str) -> Self {
+        match Self::new(target) {
+            Ok(endpoint) => endpoint,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// As [`new`](Self::new), by tonic's name.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn from_shared(target: impl AsRef<str>) -> Result<Self, Error> {
+        Self::new(target)
+    }
+
+    /// The longest a call may take, to its last trailer. Default: as long as it does. A request's own
+    /// [`set_timeout`](crate::Request::set_timeout) may be shorter; the earlier of both counts.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.config.timeout = Some(limit);
+        self
+    }
+
+    /// How long one attempt to connect may take, to the peer's SETTINGS. Default 20 s.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.config.connect_timeout = Some(limit);
+        self
+    }
+
+    /// Whether calls wait while there is no connection and the last attempt failed. Default: no, they
+    /// fail with UNAVAILABLE and the reason. A request may say otherwise
+    /// ([`set_wait_for_ready`](crate::Request::set_wait_for_ready)). Calls always wait for an attempt under way.
+    pub fn wait_for_ready(mut self, wait: bool) -> Self {
+        self.config.wait_for_ready = wait;
+        self
+    }
+
+    /// The application's name and version, put before temaki's own in `user-agent`.
+    ///
+    /// # Errors
+    /// If it holds what a header value may not.
+    pub fn user_agent(mut self, application: impl AsRef<str>) -> Result<Self, Error> {
+        let value = user_agent::with_application(application.as_ref());
+        self.config.user_agent = HeaderValue::try_from(value).map_err(|error| {
+            Error::new(ErrorKind::Config, "cannot use the user agent").with_source(error)
+        })?;
+        Ok(self)
+    }
+
+    /// What to say as `:authority`, where it is not the target's own host and port.
+    ///
+    /// # Errors
+    /// If it is not a host with an optional port.
+    pub fn authority(mut self, authority: impl AsRef<str>) -> Result<Self, Error> {
+        self.target.authority = Authority::try_from(authority.as_ref()).map_err(|error| {
+            Error::new(ErrorKind::Config, "cannot use the authority").with_source(error)
+        })?;
+        Ok(self)
+    }
+
+    /// Asks a silent server whether it is still there: a PING after this much time without a byte from
+    /// it, while calls are open. Default: off. Less than 10 s is taken as 10 s: servers cut the connection
+    /// of a client that asks too often.
+    pub fn http2_keep_alive_interval(mut self, interval: Duration) -> Self {
+        self.config.keepalive_interval = Some(interval.max(MIN_KEEPALIVE));
+        self
+    }
+
+    /// How long the server may take to answer a PING before its calls end with UNAVAILABLE. Default 20 s.
+    pub fn keep_alive_timeout(mut self, limit: Duration) -> Self {
+        self.config.keepalive_timeout = limit;
+        self
+    }
+
+    /// Keepalive without open calls too. Default: no; many servers do not permit it.
+    pub fn keep_alive_while_idle(mut self, on: bool) -> Self {
+        self.config.keepalive_while_idle = on;
+        self
+    }
+
+    /// How many bytes the server may send ahead of a reader of one stream. Default 1 MiB.
+    pub fn initial_stream_window_size(mut self, bytes: u32) -> Self {
+        self.config.http2.stream_window = bytes.min(MAX_WINDOW);
+        self
+    }
+
+    /// The same for all streams of the connection together. Default 16 MiB.
+    pub fn initial_connection_window_size(mut self, bytes: u32) -> Self {
+        self.config.http2.connection_window = bytes.min(MAX_WINDOW);
+        self
+    }
+
+    /// The largest DATA frame to accept, in bytes, from 16,384 to 16,777,215. Default 256 KiB.
+    pub fn max_frame_size(mut self, bytes: u32) -> Self {
+        self.config.http2.max_frame_size = bytes.clamp(16_384, 16_777_215);
+        self
+    }
+
+    /// The largest list of headers or trailers to accept, in bytes, with 32 added for each. Default 16 KiB.
+    /// A call whose answer exceeds it fails; one that exceeds it four times over ends the connection.
+    pub fn http2_max_header_list_size(mut self, bytes: u32) -> Self {
+        self.config.http2.max_header_list_size = bytes;
+        self
+    }
+
+    /// `TCP_NODELAY`. Default: on.
+    pub fn tcp_nodelay(mut self, on: bool) -> Self {
+        self.config.tcp_nodelay = on;
+        self
+    }
+
+    /// TCP keepalive after this much silence. Default: off.
+    pub fn tcp_keepalive(mut self, after: Option<Duration>) -> Self {
+        self.config.tcp_keepalive = after;
+        self
+    }
+
+    /// Connects, and is there when the server's SETTINGS have come.
+    ///
+    /// Later, when the connection is lost, the channel makes a new one by itself.
+    ///
+    /// # Errors
+    /// If the first attempt fails: with what was tried and what the system said.
+    pub async fn connect(&self) -> Result<Channel, Error> {
+        let channel = self.connect_lazy();
+        channel.first_connection().await?;
+        Ok(channel)
+    }
+
+    /// A channel that connects when the first call is made.
+    pub fn connect_lazy(&self) -> Channel {
+        Channel::new(self, Connector::of_target(self))
+    }
+
+    /// A channel whose connections `connector` makes: a proxy, a test's pipe, TLS of your own. It is asked
+    /// again whenever a connection is needed.
+    pub fn connect_with_connector<F, Fut, IO>(&self, connector: F) -> Channel
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = std::io::Result<IO>> + Send + 'static,
+        IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        Channel::new(self, Connector::custom(connector))
+    }
+
+    /// A channel over one connection that is there already. When it is lost, calls fail.
+    ///
+    /// # Errors
+    /// If the peer does not speak HTTP/2.
+    pub async fn connect_with_io<IO>(&self, io: IO) -> Result<Channel, Error>
+    where
+        IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let io: std::sync::Mutex<Option<Box<dyn Io>>> = std::sync::Mutex::new(Some(Box::new(io)));
+        let channel = self.connect_with_connector(move || {
+            let io = io.lock().ok().and_then(|mut io| io.take());
+            async move {
+                io.ok_or_else(|| {
+                    std::io::Error::other("the one connection of this channel has been used up")
+                })
+            }
+        });
+        channel.first_connection().await?;
+        Ok(channel)
+    }
+
+    pub(super) fn template(&self) -> RequestTemplate {
+        RequestTemplate {
+            scheme: self.target.scheme.clone(),
+            authority: self.target.authority.clone(),
+            user_agent: self.config.user_agent.clone(),
+        }
+    }
+
+    pub(super) fn config(&self) -> Arc<Config> {
+        Arc::new(self.config.clone())
+    }
+}
+
+/// The largest flow-control window (RFC 9113 §6.9.1).
+const MAX_WINDOW: u32 = (1 << 31) - 1;
+
+impl TryFrom<&str> for Endpoint {
+    type Error = Error;
+
+    fn try_from(target: &str) -> Result<Self, Error> {
+        Self::new(target)
+    }
+}
+
+impl TryFrom<String> for Endpoint {
+    type Error = Error;
+
+    fn try_from(target: String) -> Result<Self, Error> {
+        Self::new(target)
+    }
+}

@@ -1,0 +1,25 @@
+//! FLOOR 3. The calling endpoint.
+//!
+//! [`Endpoint`] holds the knobs; [`target`] says where to; [`subchannel`] keeps a connection to it, by
+//! way of [`connect`], [`connection`] and [`backoff`]; [`call`] is the life of one RPC, and [`retry`]
+//! whether it may have another; [`held`] is a call as a conversation. [`Channel`] is what people hold,
+//! and [`calls`] what generated clients stand on. Never sees the server's side.
+
+mod backoff;
+mod call;
+#[doc(hidden)]
+pub mod calls;
+mod channel;
+mod connect;
+mod connection;
+mod endpoint;
+mod held;
+mod retry;
+mod subchannel;
+mod target;
+
+pub use channel::Channel;
+pub use connect::Io;
+pub use endpoint::Endpoint;
+pub use held::{Call, CallReceiver, CallSender};
+pub use subchannel::ConnectivityState;
