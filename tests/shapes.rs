@@ -167,3 +167,35 @@ async fn unknown_names_are_told_apart() {
         assert!(status.message().contains(text), "{status}");
     }
 }
+
+/// Calls are made from spawned tasks, so their futures must be `Send`, whatever the compiler infers.
+#[tokio::test]
+async fn calls_can_be_spawned() {
+    let channel = serve().await;
+    tokio::spawn(async move {
+        let one = Bytes::from_static(b"1");
+        channel
+            .unary(path("Unary"), BytesCodec, Request::new(one.clone()))
+            .await
+            .unwrap();
+        channel
+            .server_streaming(path("Split"), BytesCodec, Request::new(one.clone()))
+            .await
+            .unwrap();
+        let request = Request::new(stream(vec![one.clone()]));
+        channel
+            .client_streaming(path("Join"), BytesCodec, request)
+            .await
+            .unwrap();
+        let request = Request::new(stream(vec![one.clone()]));
+        channel
+            .streaming(path("Echo"), BytesCodec, request)
+            .await
+            .unwrap();
+        let mut call = channel.start(path("Echo"), BytesCodec);
+        call.send(one).await.unwrap();
+        call.message().await.unwrap();
+    })
+    .await
+    .unwrap();
+}

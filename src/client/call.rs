@@ -129,10 +129,11 @@ impl Outgoing {
     }
 
     /// Makes attempts until one is answered, or failed for good.
-    async fn attempts<T>(
-        &self,
-        mut attempt: impl AsyncFnMut(Opened) -> Result<T, Failed>,
-    ) -> Result<T, Status> {
+    async fn attempts<T, F, A>(&self, mut attempt: F) -> Result<T, Status>
+    where
+        F: FnMut(Opened) -> A,
+        A: Future<Output = Result<T, Failed>>,
+    {
         let work = async {
             let mut retry = TransparentRetry::default();
             loop {
@@ -252,9 +253,9 @@ pub(super) async fn unary<C: Codec>(
 ) -> Result<Response<C::Decode>, Status> {
     let (head, message) = request.split();
     let call = Outgoing::new(channel, path, head).await?;
-    let body = encode_one(channel, &codec, message)?;
+    let (codec, body) = (&codec, &encode_one(channel, &codec, message)?);
     let answer = call
-        .attempts(async |opened| {
+        .attempts(|opened| async move {
             let Opened {
                 response,
                 mut stream,
@@ -263,9 +264,9 @@ pub(super) async fn unary<C: Codec>(
             if body.len() <= SMALL {
                 // If it fails, the response does too, and knows why.
                 let _ = stream.send_data(body.clone(), true);
-                return one_answer(response, &codec, channel.max_decoding_message_size).await;
+                return one_answer(response, codec, channel.max_decoding_message_size).await;
             }
-            let answer = one_answer(response, &codec, channel.max_decoding_message_size);
+            let answer = one_answer(response, codec, channel.max_decoding_message_size);
             uploading(&mut stream, body.clone(), answer).await
         })
         .await;
@@ -281,8 +282,8 @@ pub(super) async fn server_streaming<C: Codec>(
 ) -> Result<Response<Streaming<C::Decode>>, Status> {
     let (head, message) = request.split();
     let call = Outgoing::new(channel, path, head).await?;
-    let body = encode_one(channel, &codec, message)?;
-    call.attempts(async |opened| {
+    let (call, codec, body) = (&call, &codec, &encode_one(channel, &codec, message)?);
+    call.attempts(|opened| async move {
         let Opened {
             response,
             mut stream,
@@ -296,7 +297,7 @@ pub(super) async fn server_streaming<C: Codec>(
             tokio::spawn(upload(lane.clone(), body.clone()));
             Some(lane)
         };
-        answer_stream(&call, &codec, response, lane, open).await
+        answer_stream(call, codec, response, lane, open).await
     })
     .await
 }
