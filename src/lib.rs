@@ -71,8 +71,6 @@ extern crate self as temaki;
 /// What generated code stands on, so that its user has one crate to name. No part of the interface.
 #[doc(hidden)]
 pub mod __private {
-    #[cfg(feature = "client")]
-    pub use crate::client::calls;
     pub use bytes;
     pub use futures_core::Stream;
     pub use http;

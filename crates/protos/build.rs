@@ -2,14 +2,10 @@
 
 use std::path::Path;
 
-/// Off until the library has the types that clients stand on.
-const CLIENTS: bool = false;
-
 fn main() -> Result<(), temaki::codegen::Error> {
     let out_dir = std::env::var("OUT_DIR").unwrap_or_default();
     let protos = ["user", "route_guide", "echo", "health", "grpc_testing"];
     temaki::codegen::configure()
-        .build_client(CLIENTS)
         // For reflection, and for tools that want the schema of the user service.
         .file_descriptor_set_path(Path::new(&out_dir).join("protos.bin"))
         // Echoed payloads are handed on as they came, without a copy.
@@ -20,7 +16,6 @@ fn main() -> Result<(), temaki::codegen::Error> {
         )?;
     // Packages in packages, to be compiled where a build script puts them.
     temaki::codegen::configure()
-        .build_client(CLIENTS)
         .include_file("nested.rs")
         .compile_protos(
             &["../../tests/codegen/nested/outer.proto"],

@@ -1,8 +1,10 @@
 //! What generated clients stand on: each call of a service, by a channel or by none.
 //!
-//! A generated trait has a method for each call, and a way to reach the channel. A `Channel` is itself the
-//! channel; a mock has none, and what it does not override answers UNIMPLEMENTED. So a mock is one `impl`
-//! with the methods that its test is about.
+//! A generated trait has a method for each call, and each has a body that comes here with whatever the
+//! trait was implemented for. A [`Channel`] makes the call; a mock is not one, and what it does not
+//! override answers UNIMPLEMENTED. So a mock is one `impl` with the methods that its test is about.
+
+use std::any::Any;
 
 use futures_core::Stream;
 use http::uri::PathAndQuery;
@@ -11,74 +13,84 @@ use super::{Call, Channel};
 use crate::codec::Codec;
 use crate::{Code, Error, Origin, Request, Response, Status, Streaming};
 
-fn at(channel: Option<&Channel>, path: &'static str) -> Result<(Channel, PathAndQuery), Status> {
-    match channel {
-        Some(channel) => Ok((channel.clone(), PathAndQuery::from_static(path))),
-        None => Err(Status::library(
+/// Whether `calls` is a channel is known when the code is compiled: the question costs nothing.
+fn channel<'a, T: Any>(calls: &'a T, path: &str) -> Result<&'a Channel, Status> {
+    (calls as &dyn Any).downcast_ref().ok_or_else(|| {
+        Status::library(
             Code::Unimplemented,
             format!("{path} is not mocked"),
             Origin::LocalLimit,
-        )),
+        )
+    })
+}
+
+/// The calls, under one name that generated code imports. No value of it exists.
+#[derive(Debug)]
+pub enum Calls {}
+
+impl Calls {
+    /// See [`Channel::unary`].
+    pub async fn unary<T: Any + Sync, C: Codec>(
+        calls: &T,
+        path: &'static str,
+        codec: C,
+        request: Request<C::Encode>,
+    ) -> Result<Response<C::Decode>, Status> {
+        let channel = channel(calls, path)?;
+        let path = PathAndQuery::from_static(path);
+        channel.unary(path, codec, request).await
     }
-}
 
-/// See [`Channel::unary`].
-pub async fn unary<C: Codec>(
-    channel: Option<&Channel>,
-    path: &'static str,
-    codec: C,
-    request: Request<C::Encode>,
-) -> Result<Response<C::Decode>, Status> {
-    let (channel, path) = at(channel, path)?;
-    channel.unary(path, codec, request).await
-}
+    /// See [`Channel::server_streaming`].
+    pub async fn server_streaming<T: Any + Sync, C: Codec>(
+        calls: &T,
+        path: &'static str,
+        codec: C,
+        request: Request<C::Encode>,
+    ) -> Result<Response<Streaming<C::Decode>>, Status> {
+        let channel = channel(calls, path)?;
+        let path = PathAndQuery::from_static(path);
+        channel.server_streaming(path, codec, request).await
+    }
 
-/// See [`Channel::server_streaming`].
-pub async fn server_streaming<C: Codec>(
-    channel: Option<&Channel>,
-    path: &'static str,
-    codec: C,
-    request: Request<C::Encode>,
-) -> Result<Response<Streaming<C::Decode>>, Status> {
-    let (channel, path) = at(channel, path)?;
-    channel.server_streaming(path, codec, request).await
-}
+    /// See [`Channel::client_streaming`].
+    pub async fn client_streaming<T: Any + Sync, C: Codec, S>(
+        calls: &T,
+        path: &'static str,
+        codec: C,
+        request: Request<S>,
+    ) -> Result<Response<C::Decode>, Status>
+    where
+        S: Stream<Item = C::Encode> + Send + 'static,
+    {
+        let channel = channel(calls, path)?;
+        let path = PathAndQuery::from_static(path);
+        channel.client_streaming(path, codec, request).await
+    }
 
-/// See [`Channel::client_streaming`].
-pub async fn client_streaming<C: Codec, S>(
-    channel: Option<&Channel>,
-    path: &'static str,
-    codec: C,
-    request: Request<S>,
-) -> Result<Response<C::Decode>, Status>
-where
-    S: Stream<Item = C::Encode> + Send + 'static,
-{
-    let (channel, path) = at(channel, path)?;
-    channel.client_streaming(path, codec, request).await
-}
+    /// See [`Channel::streaming`].
+    pub async fn streaming<T: Any + Sync, C: Codec, S>(
+        calls: &T,
+        path: &'static str,
+        codec: C,
+        request: Request<S>,
+    ) -> Result<Response<Streaming<C::Decode>>, Status>
+    where
+        S: Stream<Item = C::Encode> + Send + 'static,
+    {
+        let channel = channel(calls, path)?;
+        let path = PathAndQuery::from_static(path);
+        channel.streaming(path, codec, request).await
+    }
 
-/// See [`Channel::streaming`].
-pub async fn streaming<C: Codec, S>(
-    channel: Option<&Channel>,
-    path: &'static str,
-    codec: C,
-    request: Request<S>,
-) -> Result<Response<Streaming<C::Decode>>, Status>
-where
-    S: Stream<Item = C::Encode> + Send + 'static,
-{
-    let (channel, path) = at(channel, path)?;
-    channel.streaming(path, codec, request).await
-}
-
-/// See [`Channel::start`].
-pub fn start<C: Codec>(
-    channel: &Channel,
-    path: &'static str,
-    codec: C,
-) -> Call<C::Encode, C::Decode> {
-    channel.start(PathAndQuery::from_static(path), codec)
+    /// See [`Channel::start`].
+    pub fn start<C: Codec>(
+        channel: &Channel,
+        path: &'static str,
+        codec: C,
+    ) -> Call<C::Encode, C::Decode> {
+        channel.start(PathAndQuery::from_static(path), codec)
+    }
 }
 
 /// An endpoint is itself a target, and cannot be a wrong one.

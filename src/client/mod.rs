@@ -7,8 +7,7 @@
 
 mod backoff;
 mod call;
-#[doc(hidden)]
-pub mod calls;
+mod calls;
 mod channel;
 mod connect;
 mod connection;
@@ -18,6 +17,8 @@ mod retry;
 mod subchannel;
 mod target;
 
+#[doc(hidden)]
+pub use calls::Calls;
 pub use channel::Channel;
 pub use connect::Io;
 pub use endpoint::Endpoint;

@@ -46,13 +46,18 @@ fn write_trait(service: &Service, options: &Options, imports: &mut Imports, text
     let Service {
         name, full_name, ..
     } = service;
-    let calls = imports.name("::temaki::client::Calls");
     let channel = imports.name("::temaki::client::Channel");
+    let (send, sync) = (
+        imports.name("::core::marker::Send"),
+        imports.name("::core::marker::Sync"),
+    );
     text.docs([format!(
         " The calls of `{full_name}`: a [`{channel}`] makes them, a mock overrides them."
     )]);
     text.deprecated(service.deprecated);
-    text.block(&format!("pub trait {name}: {calls}"), |text| {
+    let sized = imports.name("::core::marker::Sized");
+    let bounds = format!("{sized} + {send} + {sync} + 'static");
+    text.interface(&format!("pub trait {name}"), &bounds, |text| {
         for (index, method) in service.methods.iter().enumerate() {
             if index > 0 {
                 text.blank();
@@ -243,7 +248,9 @@ fn write_held(method: &Method, options: &Options, imports: &mut Imports, text: &
     };
     text.define(&signature, |text| {
         text.assign("let path", &format!("\"{path}\""));
-        text.call("self.calls.start", &["path", &options.codec(imports)]);
+        let calls = imports.name("::temaki::client::Calls");
+        let codec = options.codec(imports);
+        text.call(&format!("{calls}::start"), &["&self.calls", "path", &codec]);
     });
 }
 

@@ -14,7 +14,7 @@ const ATTRIBUTE_WIDTH: usize = 70;
 const CALL_WIDTH: usize = 60;
 /// A closure that is longer stands below the arguments before it, not behind them.
 const CLOSURE_WIDTH: usize = 64;
-/// Behind a signature that reaches beyond this column, rustfmt gives the brace a line of its own.
+/// Behind a head that reaches beyond this column, rustfmt gives the brace a line of its own.
 const BRACE_MARGIN: usize = 90;
 /// The columns of one step of indentation.
 const STEP: usize = 4;
@@ -209,6 +209,20 @@ impl Text {
         self.depth -= 1;
     }
 
+    /// `head: bounds { … }`, of a trait.
+    pub(super) fn interface(&mut self, head: &str, bounds: &str, inside: impl FnOnce(&mut Self)) {
+        let one_line = format!("{head}: {bounds}");
+        if self.column() + one_line.len() <= BRACE_MARGIN {
+            return self.block(&one_line, inside);
+        }
+        self.open(&format!("{head}:"));
+        self.line(bounds);
+        self.close("{");
+        self.depth += 1;
+        inside(self);
+        self.close("}");
+    }
+
     /// `head tail { … }`, of an `impl`.
     pub(super) fn implement(&mut self, head: &str, tail: &str, inside: impl FnOnce(&mut Self)) {
         let one_line = format!("{head} {tail}");
@@ -289,7 +303,7 @@ impl Text {
     /// `#[name(arguments)]`.
     pub(super) fn attribute(&mut self, name: &str, arguments: &str) {
         let width = if name == "derive" {
-            MAX_WIDTH - self.column() - "#[derive()]".len()
+            MAX_WIDTH.saturating_sub(self.column() + "#[derive()]".len())
         } else {
             ATTRIBUTE_WIDTH
         };

@@ -31,6 +31,7 @@ const CLIENT_OWN_NAMES: &[&str] = &[
 /// Names that Rust has without a `use`, and where they come from.
 const PRELUDE: &[&str] = &[
     "::core::marker::Send",
+    "::core::marker::Sized",
     "::core::marker::Sync",
     "::core::result::Result",
 ];

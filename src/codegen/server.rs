@@ -58,8 +58,9 @@ fn write_trait(service: &Service, options: &Options, imports: &mut Imports, text
     text.docs(&service.docs);
     text.deprecated(service.deprecated);
     options.write_attributes(&options.trait_attributes, service, text);
-    text.block(
-        &format!("pub trait {}: {send} + {sync} + 'static", service.name),
+    text.interface(
+        &format!("pub trait {}", service.name),
+        &format!("{send} + {sync} + 'static"),
         |text| {
             for (index, method) in service.methods.iter().enumerate() {
                 if index > 0 {

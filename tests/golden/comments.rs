@@ -211,7 +211,7 @@ pub mod commented_client {
     use ::temaki::{IntoRequest, IntoStreamingRequest, Request, Response, Status, Streaming};
 
     /// The calls of `comments.Commented`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Commented: Calls {
+    pub trait Commented: Sized + Send + Sync + 'static {
         /// Takes a `map<string, Request>`, or a map\<string, Request>.
         ///
         /// - one item
@@ -333,7 +333,7 @@ pub mod commented_client {
         #[deprecated]
         pub fn start_block(&self) -> Call<super::Request, super::Reply> {
             let path = "/comments.Commented/Block";
-            self.calls.start(path, ProstCodec::default())
+            Calls::start(&self.calls, path, ProstCodec::default())
         }
     }
 }
@@ -392,7 +392,7 @@ pub mod old_service_client {
 
     /// The calls of `comments.OldService`: a [`Channel`] makes them, a mock overrides them.
     #[deprecated]
-    pub trait OldService: Calls {
+    pub trait OldService: Sized + Send + Sync + 'static {
         /// The call `/comments.OldService/Call`.
         fn call(
             &self,

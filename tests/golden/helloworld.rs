@@ -83,7 +83,7 @@ pub mod greeter_client {
     use ::temaki::{IntoRequest, Request, Response, Status, Streaming};
 
     /// The calls of `helloworld.Greeter`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Greeter: Calls {
+    pub trait Greeter: Sized + Send + Sync + 'static {
         /// Sends a greeting.
         fn say_hello(
             &self,

@@ -231,7 +231,7 @@ pub mod methods_client {
     use ::temaki::{IntoRequest, IntoStreamingRequest, Request, Response, Status, Streaming};
 
     /// The calls of `odd.type.Methods`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Methods: Calls {
+    pub trait Methods: Sized + Send + Sync + 'static {
         /// Keywords of Rust.
         fn r#type(
             &self,
@@ -524,7 +524,7 @@ pub mod methods_client {
         /// (The name without the underscore is a method of the service.)
         pub fn start_async_(&self) -> Call<super::Empty, super::Self_> {
             let path = "/odd.type.Methods/Async";
-            self.calls.start(path, ProstCodec::default())
+            Calls::start(&self.calls, path, ProstCodec::default())
         }
     }
 }
@@ -582,7 +582,7 @@ pub mod status_client {
     use ::temaki::{IntoRequest, Request, Response, Streaming};
 
     /// The calls of `odd.type.Status`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Status: Calls {
+    pub trait Status: Sized + Send + Sync + 'static {
         /// The call `/odd.type.Status/Get`.
         fn get(
             &self,
@@ -667,7 +667,7 @@ pub mod send_client {
     use ::temaki::{IntoStreamingRequest, Request, Response, Status};
 
     /// The calls of `odd.type.Send`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Send: Calls {
+    pub trait Send: Sized + ::core::marker::Send + Sync + 'static {
         /// The call `/odd.type.Send/Put`.
         fn put<S>(
             &self,
@@ -707,7 +707,7 @@ pub mod send_client {
         /// as soon as its stream does, before the server has answered.
         pub fn start_put(&self) -> Call<super::Empty, super::Empty> {
             let path = "/odd.type.Send/Put";
-            self.calls.start(path, ProstCodec::default())
+            Calls::start(&self.calls, path, ProstCodec::default())
         }
     }
 }
@@ -741,10 +741,10 @@ pub mod http_nothing_server {
 /// The client's side of `odd.type.HTTPNothing`.
 #[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod http_nothing_client {
-    use ::temaki::client::{Calls, Channel};
+    use ::temaki::client::Channel;
 
     /// The calls of `odd.type.HTTPNothing`: a [`Channel`] makes them, a mock overrides them.
-    pub trait HttpNothing: Calls {}
+    pub trait HttpNothing: Sized + Send + Sync + 'static {}
 
     impl HttpNothing for Channel {}
 

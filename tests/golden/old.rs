@@ -154,7 +154,7 @@ pub mod finder_client {
     use ::temaki::{IntoRequest, Request, Response, Status, Streaming};
 
     /// The calls of `old.Finder`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Finder: Calls {
+    pub trait Finder: Sized + Send + Sync + 'static {
         /// The call `/old.Finder/Find`.
         fn find(
             &self,

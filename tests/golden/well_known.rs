@@ -118,7 +118,7 @@ pub mod clock_client {
     use ::temaki::{IntoRequest, IntoStreamingRequest, Request, Response, Status, Streaming};
 
     /// The calls of `well_known.Clock`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Clock: Calls {
+    pub trait Clock: Sized + Send + Sync + 'static {
         /// The call `/well_known.Clock/Now`.
         fn now(
             &self,
@@ -217,7 +217,7 @@ pub mod clock_client {
         /// as soon as its stream does, before the server has answered.
         pub fn start_sum(&self) -> Call<i64, i64> {
             let path = "/well_known.Clock/Sum";
-            self.calls.start(path, ProstCodec::default())
+            Calls::start(&self.calls, path, ProstCodec::default())
         }
     }
 }

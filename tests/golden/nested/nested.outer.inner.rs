@@ -60,7 +60,7 @@ pub mod inners_client {
     use ::temaki::{IntoRequest, Request, Response, Status};
 
     /// The calls of `nested.outer.inner.Inners`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Inners: Calls {
+    pub trait Inners: Sized + Send + Sync + 'static {
         /// The call `/nested.outer.inner.Inners/Get`.
         fn get(
             &self,

@@ -142,7 +142,7 @@ pub mod outers_client {
     use ::temaki::{IntoRequest, IntoStreamingRequest, Request, Response, Status, Streaming};
 
     /// The calls of `nested.outer.Outers`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Outers: Calls {
+    pub trait Outers: Sized + Send + Sync + 'static {
         /// The call `/nested.outer.Outers/Get`.
         fn get(
             &self,
@@ -199,7 +199,7 @@ pub mod outers_client {
         /// as soon as its stream does, before the server has answered.
         pub fn start_parts(&self) -> Call<super::inner::Inner, super::outer::Part> {
             let path = "/nested.outer.Outers/Parts";
-            self.calls.start(path, ProstCodec::default())
+            Calls::start(&self.calls, path, ProstCodec::default())
         }
     }
 }

@@ -1,0 +1,125 @@
+//! Generated text that is checked in compiles as well as text in `OUT_DIR` does, without the
+//! generator, and no lint of the crate around it reaches it. `tests/codegen.rs` writes the files.
+
+#![deny(warnings, missing_docs, unreachable_pub, clippy::pedantic)]
+
+/// Comments of all kinds, and what is deprecated.
+#[path = "golden/comments.rs"]
+pub mod comments;
+/// The example of the documentation.
+#[path = "golden/helloworld.rs"]
+pub mod helloworld;
+/// Names that are taken.
+#[path = "golden/odd.type.rs"]
+pub mod odd;
+/// Groups, defaults and extensions.
+#[path = "golden/old.rs"]
+pub mod old;
+/// Packages in packages.
+#[path = "golden/nested/nested.rs"]
+pub mod packages;
+/// The same with a body for each method, a codec by its path, and a client that cannot connect.
+#[path = "golden/stubs.rs"]
+pub mod stubs;
+/// `Timestamp` and its family.
+#[path = "golden/well_known.rs"]
+pub mod well_known;
+
+use helloworld::greeter_client::{self, GreeterClient};
+use helloworld::greeter_server::{Greeter, GreeterServer};
+use helloworld::{HelloReply, HelloRequest};
+use temaki::{Code, Request, Response, ResponseStream, Status, Streaming};
+
+fn greeting(name: &str) -> HelloReply {
+    let message = format!("Hello {name}!");
+    HelloReply { message }
+}
+
+/// As the documentation shows it: a plain `async fn` for each method.
+struct MyGreeter;
+
+impl Greeter for MyGreeter {
+    async fn say_hello(
+        &self,
+        request: Request<HelloRequest>,
+    ) -> Result<Response<HelloReply>, Status> {
+        Ok(Response::new(greeting(&request.into_inner().name)))
+    }
+
+    type SayHelloEverywhereStream = ResponseStream<HelloReply>;
+
+    async fn say_hello_everywhere(
+        &self,
+        request: Request<HelloRequest>,
+    ) -> Result<Response<Self::SayHelloEverywhereStream>, Status> {
+        let name = request.into_inner().name;
+        Ok(Response::new(ResponseStream::new(async move |mut out| {
+            out.send(greeting(&name)).await
+        })))
+    }
+}
+
+/// Nothing to implement: every method answers UNIMPLEMENTED.
+struct Nothing;
+
+impl stubs::greeter_server::Greeter for Nothing {}
+
+#[test]
+fn servers_are_made_of_implementations() {
+    let server = temaki::Server::builder()
+        .add_service(GreeterServer::new(MyGreeter))
+        .add_service(odd::http_nothing_server::HttpNothingServer::new(NoMethods));
+    drop(server);
+    let _ = stubs::greeter_server::GreeterServer::new(Nothing);
+    assert_eq!(
+        helloworld::greeter_server::SERVICE_NAME,
+        "helloworld.Greeter"
+    );
+}
+
+struct NoMethods;
+
+impl odd::http_nothing_server::HttpNothing for NoMethods {}
+
+/// A mock answers the calls that a test needs.
+#[derive(Clone, Debug)]
+struct Mock;
+
+impl greeter_client::Greeter for Mock {
+    async fn say_hello(
+        &self,
+        request: Request<HelloRequest>,
+    ) -> Result<Response<HelloReply>, Status> {
+        Ok(Response::new(greeting(&request.into_inner().name)))
+    }
+}
+
+#[tokio::test]
+async fn a_mock_stands_in_for_a_channel() {
+    let client = GreeterClient::new(Mock);
+    let name = "Ada".to_owned();
+    let reply = client.say_hello(HelloRequest { name }).await.unwrap();
+    assert_eq!(reply.into_inner().message, "Hello Ada!");
+
+    let other: Result<Response<Streaming<HelloReply>>, Status> =
+        client.say_hello_everywhere(HelloRequest::default()).await;
+    let status = other.err().unwrap();
+    assert_eq!(
+        status.code(),
+        Code::Unimplemented,
+        "what the mock leaves out"
+    );
+    assert!(
+        status
+            .message()
+            .contains("/helloworld.Greeter/SayHelloEverywhere"),
+        "{status}"
+    );
+}
+
+#[test]
+fn calls_may_be_made_from_any_task() {
+    fn sendable<T: Send>(_: &T) {}
+    let client = GreeterClient::new(Mock);
+    sendable(&client.say_hello(HelloRequest::default()));
+}
