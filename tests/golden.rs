@@ -123,3 +123,32 @@ fn calls_may_be_made_from_any_task() {
     let client = GreeterClient::new(Mock);
     sendable(&client.say_hello(HelloRequest::default()));
 }
+
+/// The two sides of a service, over a pipe.
+#[tokio::test]
+async fn client_and_server_understand_each_other() {
+    let (here, there) = tokio::io::duplex(64 * 1024);
+    let server = temaki::Server::builder().add_service(GreeterServer::new(MyGreeter));
+    let info = temaki::ConnectInfo::default();
+    tokio::spawn(async move { server.serve_connection(there, info).await });
+    let endpoint = temaki::Endpoint::from_static("http://localhost");
+    let channel = endpoint.connect_with_io(here).await.unwrap();
+
+    let client = GreeterClient::new(channel.clone());
+    let ada = || HelloRequest {
+        name: "Ada".to_owned(),
+    };
+    let reply = client.say_hello(ada()).await.unwrap();
+    assert_eq!(reply.into_inner(), greeting("Ada"));
+    let mut replies = client
+        .say_hello_everywhere(ada())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(replies.message().await.unwrap(), Some(greeting("Ada")));
+    assert_eq!(replies.message().await.unwrap(), None);
+
+    let stranger = odd::status_client::StatusClient::new(channel);
+    let status = stranger.get(odd::Empty {}).await.err().unwrap();
+    assert_eq!(status.code(), Code::Unimplemented, "{status}");
+}

@@ -28,7 +28,7 @@ pub mod grpc_testing {
 /// All of these files, compiled: an encoded `google.protobuf.FileDescriptorSet`.
 pub const FILE_DESCRIPTOR_SET: &[u8] = temaki::include_file_descriptor_set!("protos");
 
-/// Packages in packages, for the code generator's sake: `tests/codegen/nested/`.
-pub mod packages {
-    include!(concat!(env!("OUT_DIR"), "/nested.rs"));
+/// Odd files, for the code generator's sake: `tests/codegen/`, a module for each package.
+pub mod odd {
+    include!(concat!(env!("OUT_DIR"), "/odd.rs"));
 }
