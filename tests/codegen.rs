@@ -215,7 +215,7 @@ fn options() {
             "trait_attribute",
             |b| b.trait_attribute(".", "#[diagnostic::on_unimplemented()]"),
             &["    #[diagnostic::on_unimplemented()]\n    pub trait Greeter: Send"],
-            &["on_unimplemented()]\n    pub trait Greeter: Sized"],
+            &["on_unimplemented()]\n    pub trait GreeterCalls"],
         ),
         (
             "client_attribute",

@@ -25,7 +25,7 @@ pub mod stubs;
 #[path = "golden/well_known.rs"]
 pub mod well_known;
 
-use helloworld::greeter_client::{self, GreeterClient};
+use helloworld::greeter_client::{GreeterCalls, GreeterClient};
 use helloworld::greeter_server::{Greeter, GreeterServer};
 use helloworld::{HelloReply, HelloRequest};
 use temaki::{Code, Request, Response, ResponseStream, Status, Streaming};
@@ -85,7 +85,7 @@ impl odd::http_nothing_server::HttpNothing for NoMethods {}
 #[derive(Clone, Debug)]
 struct Mock;
 
-impl greeter_client::Greeter for Mock {
+impl GreeterCalls for Mock {
     async fn say_hello(
         &self,
         request: Request<HelloRequest>,

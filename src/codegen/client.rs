@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! pub mod greeter_client {
-//!     pub trait Greeter { … }              the calls: a Channel makes them, a mock overrides them
+//!     pub trait GreeterCalls { … }         the calls: a Channel makes them, a mock overrides them
 //!     pub struct GreeterClient<C = Channel>
 //!     impl GreeterClient<C> { … }          one async fn a method, in tonic's shape
 //! }
@@ -23,7 +23,7 @@ pub(super) fn write(service: &Service, options: &Options, text: &mut Text) {
         full_name,
         ..
     } = service;
-    let mut imports = Imports::beside([name.clone(), format!("{name}Client")]);
+    let mut imports = Imports::beside([format!("{name}Calls"), format!("{name}Client")]);
 
     // The body first: it tells what the module has to import.
     let mut body = Text::at_depth(1);
@@ -57,7 +57,7 @@ fn write_trait(service: &Service, options: &Options, imports: &mut Imports, text
     text.deprecated(service.deprecated);
     let sized = imports.name("::core::marker::Sized");
     let bounds = format!("{sized} + {send} + {sync} + 'static");
-    text.interface(&format!("pub trait {name}"), &bounds, |text| {
+    text.interface(&format!("pub trait {name}Calls"), &bounds, |text| {
         for (index, method) in service.methods.iter().enumerate() {
             if index > 0 {
                 text.blank();
@@ -66,7 +66,7 @@ fn write_trait(service: &Service, options: &Options, imports: &mut Imports, text
         }
     });
     text.blank();
-    text.line(&format!("impl {name} for {channel} {{}}"));
+    text.line(&format!("impl {name}Calls for {channel} {{}}"));
 }
 
 /// One call of the trait, with the body that makes it.
@@ -152,7 +152,7 @@ fn write_client(service: &Service, options: &Options, imports: &mut Imports, tex
     if !service.methods.is_empty() {
         text.blank();
         text.implement(
-            &format!("impl<C: {name}>"),
+            &format!("impl<C: {name}Calls>"),
             &format!("{name}Client<C>"),
             |text| {
                 for (index, method) in service.methods.iter().enumerate() {
@@ -210,7 +210,7 @@ fn write_method(service: &Service, method: &Method, imports: &mut Imports, text:
         bounds: None,
     };
     // Named through the trait: a method called `clone` or `unary` would otherwise meet another one.
-    let call = format!("{}::{name}", service.name);
+    let call = format!("{}Calls::{name}", service.name);
     let arguments = ["&self.calls", &format!("request.{convert}()")];
     text.define(&signature, |text| text.awaited(&call, &arguments));
 }

@@ -226,9 +226,8 @@ impl Text {
     /// `head tail { … }`, of an `impl`.
     pub(super) fn implement(&mut self, head: &str, tail: &str, inside: impl FnOnce(&mut Self)) {
         let one_line = format!("{head} {tail}");
-        // rustfmt forgets about the brace here, more so behind a trait.
-        let forgotten = if tail.starts_with("for ") { 2 } else { 1 };
-        if self.column() + one_line.len() <= MAX_WIDTH + forgotten {
+        // rustfmt is off by two here.
+        if self.column() + one_line.len() <= MAX_WIDTH + " {".len() {
             return self.block(&one_line, inside);
         }
         self.open(head);

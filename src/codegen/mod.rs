@@ -30,7 +30,7 @@
 //!
 //! One file a package: the messages as [prost] writes them, then for each service `Greeter` a
 //! module `greeter_server` (a trait to implement, `GreeterServer` to serve it) and a module
-//! `greeter_client` (`GreeterClient`, and the trait that a mock of it implements). The text is laid
+//! `greeter_client` (`GreeterClient`, and `GreeterCalls` that a mock implements). The text is laid
 //! out as rustfmt does and meant to be read.
 //!
 //! It may just as well be **checked in**: write it with [`Builder::out_dir`] into the source tree,

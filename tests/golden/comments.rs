@@ -211,7 +211,7 @@ pub mod commented_client {
     use ::temaki::{IntoRequest, IntoStreamingRequest, Request, Response, Status, Streaming};
 
     /// The calls of `comments.Commented`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Commented: Sized + Send + Sync + 'static {
+    pub trait CommentedCalls: Sized + Send + Sync + 'static {
         /// Takes a `map<string, Request>`, or a map\<string, Request>.
         ///
         /// - one item
@@ -261,7 +261,7 @@ pub mod commented_client {
         }
     }
 
-    impl Commented for Channel {}
+    impl CommentedCalls for Channel {}
 
     /// A service whose comment has an example:
     ///
@@ -285,7 +285,7 @@ pub mod commented_client {
     // What each client has: new, connect, with_interceptor, max_decoding_message_size, …
     ::temaki::__client!(CommentedClient);
 
-    impl<C: Commented> CommentedClient<C> {
+    impl<C: CommentedCalls> CommentedClient<C> {
         /// Takes a `map<string, Request>`, or a map\<string, Request>.
         ///
         /// - one item
@@ -296,7 +296,7 @@ pub mod commented_client {
             &self,
             request: impl IntoRequest<super::Request>,
         ) -> Result<Response<super::Reply>, Status> {
-            Commented::call(&self.calls, request.into_request()).await
+            CommentedCalls::call(&self.calls, request.into_request()).await
         }
 
         /// Gone soon: use \[Call\].
@@ -305,7 +305,7 @@ pub mod commented_client {
             &self,
             request: impl IntoRequest<super::Request>,
         ) -> Result<Response<Streaming<super::Reply>>, Status> {
-            Commented::old_call(&self.calls, request.into_request()).await
+            CommentedCalls::old_call(&self.calls, request.into_request()).await
         }
 
         /// A block comment
@@ -315,7 +315,7 @@ pub mod commented_client {
             &self,
             request: impl IntoStreamingRequest<Message = super::Request>,
         ) -> Result<Response<super::Reply>, Status> {
-            Commented::block(&self.calls, request.into_streaming_request()).await
+            CommentedCalls::block(&self.calls, request.into_streaming_request()).await
         }
 
         /// The call `/comments.Commented/Uncommented`.
@@ -323,7 +323,7 @@ pub mod commented_client {
             &self,
             request: impl IntoRequest<super::Request>,
         ) -> Result<Response<super::Reply>, Status> {
-            Commented::uncommented(&self.calls, request.into_request()).await
+            CommentedCalls::uncommented(&self.calls, request.into_request()).await
         }
     }
 
@@ -392,7 +392,7 @@ pub mod old_service_client {
 
     /// The calls of `comments.OldService`: a [`Channel`] makes them, a mock overrides them.
     #[deprecated]
-    pub trait OldService: Sized + Send + Sync + 'static {
+    pub trait OldServiceCalls: Sized + Send + Sync + 'static {
         /// The call `/comments.OldService/Call`.
         fn call(
             &self,
@@ -403,7 +403,7 @@ pub mod old_service_client {
         }
     }
 
-    impl OldService for Channel {}
+    impl OldServiceCalls for Channel {}
 
     /// Do not use.
     #[deprecated]
@@ -415,13 +415,13 @@ pub mod old_service_client {
     // What each client has: new, connect, with_interceptor, max_decoding_message_size, …
     ::temaki::__client!(OldServiceClient);
 
-    impl<C: OldService> OldServiceClient<C> {
+    impl<C: OldServiceCalls> OldServiceClient<C> {
         /// The call `/comments.OldService/Call`.
         pub async fn call(
             &self,
             request: impl IntoRequest<super::Request>,
         ) -> Result<Response<super::Reply>, Status> {
-            OldService::call(&self.calls, request.into_request()).await
+            OldServiceCalls::call(&self.calls, request.into_request()).await
         }
     }
 }

@@ -83,7 +83,7 @@ pub mod greeter_client {
     use ::temaki::{IntoRequest, Request, Response, Status, Streaming};
 
     /// The calls of `helloworld.Greeter`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Greeter: Sized + Send + Sync + 'static {
+    pub trait GreeterCalls: Sized + Send + Sync + 'static {
         /// Sends a greeting.
         fn say_hello(
             &self,
@@ -104,7 +104,7 @@ pub mod greeter_client {
         }
     }
 
-    impl Greeter for Channel {}
+    impl GreeterCalls for Channel {}
 
     /// The greeting service.
     #[derive(Debug, Clone)]
@@ -115,13 +115,13 @@ pub mod greeter_client {
     // What each client has: new, connect, with_interceptor, max_decoding_message_size, …
     ::temaki::__client!(GreeterClient);
 
-    impl<C: Greeter> GreeterClient<C> {
+    impl<C: GreeterCalls> GreeterClient<C> {
         /// Sends a greeting.
         pub async fn say_hello(
             &self,
             request: impl IntoRequest<super::HelloRequest>,
         ) -> Result<Response<super::HelloReply>, Status> {
-            Greeter::say_hello(&self.calls, request.into_request()).await
+            GreeterCalls::say_hello(&self.calls, request.into_request()).await
         }
 
         /// Sends a greeting in each language there is.
@@ -129,7 +129,7 @@ pub mod greeter_client {
             &self,
             request: impl IntoRequest<super::HelloRequest>,
         ) -> Result<Response<Streaming<super::HelloReply>>, Status> {
-            Greeter::say_hello_everywhere(&self.calls, request.into_request()).await
+            GreeterCalls::say_hello_everywhere(&self.calls, request.into_request()).await
         }
     }
 }

@@ -231,7 +231,7 @@ pub mod methods_client {
     use ::temaki::{IntoRequest, IntoStreamingRequest, Request, Response, Status, Streaming};
 
     /// The calls of `odd.type.Methods`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Methods: Sized + Send + Sync + 'static {
+    pub trait MethodsCalls: Sized + Send + Sync + 'static {
         /// Keywords of Rust.
         fn r#type(
             &self,
@@ -376,7 +376,7 @@ pub mod methods_client {
         }
     }
 
-    impl Methods for Channel {}
+    impl MethodsCalls for Channel {}
 
     /// The service `odd.type.Methods`.
     #[derive(Debug, Clone)]
@@ -387,13 +387,13 @@ pub mod methods_client {
     // What each client has: new, connect, with_interceptor, max_decoding_message_size, …
     ::temaki::__client!(MethodsClient);
 
-    impl<C: Methods> MethodsClient<C> {
+    impl<C: MethodsCalls> MethodsClient<C> {
         /// Keywords of Rust.
         pub async fn r#type(
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Self_>, Status> {
-            Methods::r#type(&self.calls, request.into_request()).await
+            MethodsCalls::r#type(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/Async`.
@@ -401,7 +401,7 @@ pub mod methods_client {
             &self,
             request: impl IntoStreamingRequest<Message = super::Empty>,
         ) -> Result<Response<super::Self_>, Status> {
-            Methods::r#async(&self.calls, request.into_streaming_request()).await
+            MethodsCalls::r#async(&self.calls, request.into_streaming_request()).await
         }
 
         /// The call `/odd.type.Methods/Self`.
@@ -409,7 +409,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<Streaming<super::Self_>>, Status> {
-            Methods::self_(&self.calls, request.into_request()).await
+            MethodsCalls::self_(&self.calls, request.into_request()).await
         }
 
         /// What the client has itself.
@@ -419,7 +419,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            Methods::new(&self.calls, request.into_request()).await
+            MethodsCalls::new(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/Connect`.
@@ -429,7 +429,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            Methods::connect(&self.calls, request.into_request()).await
+            MethodsCalls::connect(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/Clone`.
@@ -439,7 +439,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            Methods::clone(&self.calls, request.into_request()).await
+            MethodsCalls::clone(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/WithInterceptor`.
@@ -449,7 +449,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            Methods::with_interceptor(&self.calls, request.into_request()).await
+            MethodsCalls::with_interceptor(&self.calls, request.into_request()).await
         }
 
         /// What traits of the prelude have.
@@ -457,7 +457,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            Methods::into(&self.calls, request.into_request()).await
+            MethodsCalls::into(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/Unary`.
@@ -465,7 +465,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            Methods::unary(&self.calls, request.into_request()).await
+            MethodsCalls::unary(&self.calls, request.into_request()).await
         }
 
         /// One another.
@@ -473,7 +473,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<Streaming<super::Empty>>, Status> {
-            Methods::get_user(&self.calls, request.into_request()).await
+            MethodsCalls::get_user(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/get_user`.
@@ -481,7 +481,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<Streaming<super::Empty>>, Status> {
-            Methods::get_user_(&self.calls, request.into_request()).await
+            MethodsCalls::get_user_(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/GETUser`.
@@ -489,7 +489,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            Methods::get_user__(&self.calls, request.into_request()).await
+            MethodsCalls::get_user__(&self.calls, request.into_request()).await
         }
 
         /// A stream type of another method, and a held call.
@@ -497,7 +497,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<Streaming<super::Empty>>, Status> {
-            Methods::list(&self.calls, request.into_request()).await
+            MethodsCalls::list(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/ListStream`.
@@ -505,7 +505,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<Streaming<super::Empty>>, Status> {
-            Methods::list_stream(&self.calls, request.into_request()).await
+            MethodsCalls::list_stream(&self.calls, request.into_request()).await
         }
 
         /// The call `/odd.type.Methods/StartAsync`.
@@ -513,7 +513,7 @@ pub mod methods_client {
             &self,
             request: impl IntoRequest<super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            Methods::start_async(&self.calls, request.into_request()).await
+            MethodsCalls::start_async(&self.calls, request.into_request()).await
         }
     }
 
@@ -579,22 +579,22 @@ pub mod status_client {
     use ::core::future::Future;
     use ::temaki::client::{Calls, Channel};
     use ::temaki::codec::ProstCodec;
-    use ::temaki::{IntoRequest, Request, Response, Streaming};
+    use ::temaki::{IntoRequest, Request, Response, Status, Streaming};
 
     /// The calls of `odd.type.Status`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Status: Sized + Send + Sync + 'static {
+    pub trait StatusCalls: Sized + Send + Sync + 'static {
         /// The call `/odd.type.Status/Get`.
         fn get(
             &self,
             request: Request<super::Empty>,
-        ) -> impl Future<Output = Result<Response<Streaming<super::Empty>>, ::temaki::Status>> + Send
+        ) -> impl Future<Output = Result<Response<Streaming<super::Empty>>, Status>> + Send
         {
             let path = "/odd.type.Status/Get";
             Calls::server_streaming(self, path, ProstCodec::default(), request)
         }
     }
 
-    impl Status for Channel {}
+    impl StatusCalls for Channel {}
 
     /// A service called like a type of the library.
     #[derive(Debug, Clone)]
@@ -605,13 +605,13 @@ pub mod status_client {
     // What each client has: new, connect, with_interceptor, max_decoding_message_size, …
     ::temaki::__client!(StatusClient);
 
-    impl<C: Status> StatusClient<C> {
+    impl<C: StatusCalls> StatusClient<C> {
         /// The call `/odd.type.Status/Get`.
         pub async fn get(
             &self,
             request: impl IntoRequest<super::Empty>,
-        ) -> Result<Response<Streaming<super::Empty>>, ::temaki::Status> {
-            Status::get(&self.calls, request.into_request()).await
+        ) -> Result<Response<Streaming<super::Empty>>, Status> {
+            StatusCalls::get(&self.calls, request.into_request()).await
         }
     }
 }
@@ -667,21 +667,21 @@ pub mod send_client {
     use ::temaki::{IntoStreamingRequest, Request, Response, Status};
 
     /// The calls of `odd.type.Send`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Send: Sized + ::core::marker::Send + Sync + 'static {
+    pub trait SendCalls: Sized + Send + Sync + 'static {
         /// The call `/odd.type.Send/Put`.
         fn put<S>(
             &self,
             request: Request<S>,
-        ) -> impl Future<Output = Result<Response<super::Empty>, Status>> + ::core::marker::Send
+        ) -> impl Future<Output = Result<Response<super::Empty>, Status>> + Send
         where
-            S: Stream<Item = super::Empty> + ::core::marker::Send + 'static,
+            S: Stream<Item = super::Empty> + Send + 'static,
         {
             let path = "/odd.type.Send/Put";
             Calls::client_streaming(self, path, ProstCodec::default(), request)
         }
     }
 
-    impl Send for Channel {}
+    impl SendCalls for Channel {}
 
     /// A service called like a trait of Rust's prelude.
     #[derive(Debug, Clone)]
@@ -692,13 +692,13 @@ pub mod send_client {
     // What each client has: new, connect, with_interceptor, max_decoding_message_size, …
     ::temaki::__client!(SendClient);
 
-    impl<C: Send> SendClient<C> {
+    impl<C: SendCalls> SendClient<C> {
         /// The call `/odd.type.Send/Put`.
         pub async fn put(
             &self,
             request: impl IntoStreamingRequest<Message = super::Empty>,
         ) -> Result<Response<super::Empty>, Status> {
-            Send::put(&self.calls, request.into_streaming_request()).await
+            SendCalls::put(&self.calls, request.into_streaming_request()).await
         }
     }
 
@@ -744,9 +744,9 @@ pub mod http_nothing_client {
     use ::temaki::client::Channel;
 
     /// The calls of `odd.type.HTTPNothing`: a [`Channel`] makes them, a mock overrides them.
-    pub trait HttpNothing: Sized + Send + Sync + 'static {}
+    pub trait HttpNothingCalls: Sized + Send + Sync + 'static {}
 
-    impl HttpNothing for Channel {}
+    impl HttpNothingCalls for Channel {}
 
     /// A service without methods.
     #[derive(Debug, Clone)]

@@ -154,7 +154,7 @@ pub mod finder_client {
     use ::temaki::{IntoRequest, Request, Response, Status, Streaming};
 
     /// The calls of `old.Finder`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Finder: Sized + Send + Sync + 'static {
+    pub trait FinderCalls: Sized + Send + Sync + 'static {
         /// The call `/old.Finder/Find`.
         fn find(
             &self,
@@ -166,7 +166,7 @@ pub mod finder_client {
         }
     }
 
-    impl Finder for Channel {}
+    impl FinderCalls for Channel {}
 
     /// The service `old.Finder`.
     #[derive(Debug, Clone)]
@@ -177,13 +177,13 @@ pub mod finder_client {
     // What each client has: new, connect, with_interceptor, max_decoding_message_size, …
     ::temaki::__client!(FinderClient);
 
-    impl<C: Finder> FinderClient<C> {
+    impl<C: FinderCalls> FinderClient<C> {
         /// The call `/old.Finder/Find`.
         pub async fn find(
             &self,
             request: impl IntoRequest<super::Search>,
         ) -> Result<Response<Streaming<super::search::Result>>, Status> {
-            Finder::find(&self.calls, request.into_request()).await
+            FinderCalls::find(&self.calls, request.into_request()).await
         }
     }
 }

@@ -118,7 +118,7 @@ pub mod clock_client {
     use ::temaki::{IntoRequest, IntoStreamingRequest, Request, Response, Status, Streaming};
 
     /// The calls of `well_known.Clock`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Clock: Sized + Send + Sync + 'static {
+    pub trait ClockCalls: Sized + Send + Sync + 'static {
         /// The call `/well_known.Clock/Now`.
         fn now(
             &self,
@@ -166,7 +166,7 @@ pub mod clock_client {
         }
     }
 
-    impl Clock for Channel {}
+    impl ClockCalls for Channel {}
 
     /// The service `well_known.Clock`.
     #[derive(Debug, Clone)]
@@ -177,13 +177,13 @@ pub mod clock_client {
     // What each client has: new, connect, with_interceptor, max_decoding_message_size, …
     ::temaki::__client!(ClockClient);
 
-    impl<C: Clock> ClockClient<C> {
+    impl<C: ClockCalls> ClockClient<C> {
         /// The call `/well_known.Clock/Now`.
         pub async fn now(
             &self,
             request: impl IntoRequest<()>,
         ) -> Result<Response<::temaki::__private::prost_types::Timestamp>, Status> {
-            Clock::now(&self.calls, request.into_request()).await
+            ClockCalls::now(&self.calls, request.into_request()).await
         }
 
         /// The call `/well_known.Clock/Name`.
@@ -191,7 +191,7 @@ pub mod clock_client {
             &self,
             request: impl IntoRequest<::temaki::__private::prost::alloc::string::String>,
         ) -> Result<Response<bool>, Status> {
-            Clock::name(&self.calls, request.into_request()).await
+            ClockCalls::name(&self.calls, request.into_request()).await
         }
 
         /// The call `/well_known.Clock/Ticks`.
@@ -200,7 +200,7 @@ pub mod clock_client {
             request: impl IntoRequest<::temaki::__private::prost_types::Duration>,
         ) -> Result<Response<Streaming<::temaki::__private::prost_types::Timestamp>>, Status>
         {
-            Clock::ticks(&self.calls, request.into_request()).await
+            ClockCalls::ticks(&self.calls, request.into_request()).await
         }
 
         /// The call `/well_known.Clock/Sum`.
@@ -208,7 +208,7 @@ pub mod clock_client {
             &self,
             request: impl IntoStreamingRequest<Message = i64>,
         ) -> Result<Response<i64>, Status> {
-            Clock::sum(&self.calls, request.into_streaming_request()).await
+            ClockCalls::sum(&self.calls, request.into_streaming_request()).await
         }
     }
 

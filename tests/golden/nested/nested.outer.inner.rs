@@ -60,7 +60,7 @@ pub mod inners_client {
     use ::temaki::{IntoRequest, Request, Response, Status};
 
     /// The calls of `nested.outer.inner.Inners`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Inners: Sized + Send + Sync + 'static {
+    pub trait InnersCalls: Sized + Send + Sync + 'static {
         /// The call `/nested.outer.inner.Inners/Get`.
         fn get(
             &self,
@@ -71,7 +71,7 @@ pub mod inners_client {
         }
     }
 
-    impl Inners for Channel {}
+    impl InnersCalls for Channel {}
 
     /// The service `nested.outer.inner.Inners`.
     #[derive(Debug, Clone)]
@@ -82,13 +82,13 @@ pub mod inners_client {
     // What each client has: new, connect, with_interceptor, max_decoding_message_size, …
     ::temaki::__client!(InnersClient);
 
-    impl<C: Inners> InnersClient<C> {
+    impl<C: InnersCalls> InnersClient<C> {
         /// The call `/nested.outer.inner.Inners/Get`.
         pub async fn get(
             &self,
             request: impl IntoRequest<super::super::super::shared::Shared>,
         ) -> Result<Response<super::Inner>, Status> {
-            Inners::get(&self.calls, request.into_request()).await
+            InnersCalls::get(&self.calls, request.into_request()).await
         }
     }
 }

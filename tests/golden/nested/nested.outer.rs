@@ -142,7 +142,7 @@ pub mod outers_client {
     use ::temaki::{IntoRequest, IntoStreamingRequest, Request, Response, Status, Streaming};
 
     /// The calls of `nested.outer.Outers`: a [`Channel`] makes them, a mock overrides them.
-    pub trait Outers: Sized + Send + Sync + 'static {
+    pub trait OutersCalls: Sized + Send + Sync + 'static {
         /// The call `/nested.outer.Outers/Get`.
         fn get(
             &self,
@@ -165,7 +165,7 @@ pub mod outers_client {
         }
     }
 
-    impl Outers for Channel {}
+    impl OutersCalls for Channel {}
 
     /// The service `nested.outer.Outers`.
     #[derive(Debug, Clone)]
@@ -176,13 +176,13 @@ pub mod outers_client {
     // What each client has: new, connect, with_interceptor, max_decoding_message_size, …
     ::temaki::__client!(OutersClient);
 
-    impl<C: Outers> OutersClient<C> {
+    impl<C: OutersCalls> OutersClient<C> {
         /// The call `/nested.outer.Outers/Get`.
         pub async fn get(
             &self,
             request: impl IntoRequest<super::super::shared::Shared>,
         ) -> Result<Response<super::Outer>, Status> {
-            Outers::get(&self.calls, request.into_request()).await
+            OutersCalls::get(&self.calls, request.into_request()).await
         }
 
         /// The call `/nested.outer.Outers/Parts`.
@@ -190,7 +190,7 @@ pub mod outers_client {
             &self,
             request: impl IntoStreamingRequest<Message = super::inner::Inner>,
         ) -> Result<Response<Streaming<super::outer::Part>>, Status> {
-            Outers::parts(&self.calls, request.into_streaming_request()).await
+            OutersCalls::parts(&self.calls, request.into_streaming_request()).await
         }
     }
 
