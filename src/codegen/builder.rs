@@ -381,10 +381,7 @@ impl Options {
         service: &Service,
         text: &mut Text,
     ) {
-        text.attribute(
-            "allow",
-            "dead_code, clippy::all, clippy::pedantic, reason = \"generated\"",
-        );
+        text.attribute("allow", tidy::LINTS_OF_IMPLS);
         if service.any_deprecated() {
             text.attribute(
                 "allow",

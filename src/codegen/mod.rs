@@ -282,6 +282,9 @@ fn include_text(files: &BTreeMap<Module, String>, in_out_dir: bool) -> String {
                 " The package `{}`.",
                 open.join(".").replace("r#", "")
             )]);
+            if open.len() == 1 {
+                text.attribute("allow", tidy::LINTS_OF_TYPES);
+            }
             text.open(&format!("pub mod {part} {{"));
         }
         match in_out_dir {

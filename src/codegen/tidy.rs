@@ -24,8 +24,10 @@ pub(super) const VERBATIM_END: &str = "\u{FDD0}end";
 
 /// The lints of the including crate stop at generated text: what they would say has to be said in
 /// the .proto file. On each item, since an included file cannot have attributes of its own.
-const LINTS_OF_TYPES: &str = "missing_docs, clippy::all, clippy::pedantic, reason = \"generated\"";
-const LINTS_OF_IMPLS: &str = "dead_code, clippy::all, clippy::pedantic, reason = \"generated\"";
+pub(super) const LINTS_OF_TYPES: &str =
+    "missing_docs, clippy::all, clippy::pedantic, reason = \"generated\"";
+pub(super) const LINTS_OF_IMPLS: &str =
+    "dead_code, clippy::all, clippy::pedantic, reason = \"generated\"";
 
 /// Lays out the text of one file, `header` in place of prost-build's own.
 pub(super) fn tidy(text: &str, header: &str) -> String {
