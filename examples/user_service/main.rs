@@ -1,27 +1,142 @@
-//! The main job: a user service with its users in one file.
+//! The main job: a user service with its users in one file, called over TCP by a client in the same
+//! program, then by anybody.
+//!
+//! [`run`] is the server's whole life; [`service`] is what it serves, and the file to read first.
+//!
+//! ```text
+//! cargo run --release --example user_service            # serves until Ctrl-C or SIGTERM
+//! cargo run --release --example user_service -- --help
+//! ```
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `flags`, `signals` | the command line, and how the program is asked to end |
+//! | `flags`, `signals`, `say` | the command line, how the program is asked to end, what it prints |
+//! | `service`, `batch` | the five calls of `proto/user.proto` |
 //! | `limits` | what the service takes at most |
 //! | `store` | the file (redb) |
 //! | `password`, `blocking` | hashing (argon2), and where it runs |
-//! | `csv`, `progress` | the file of an import, and how far it is |
+//! | `hello` | the first call, and how to make it from other languages |
+//! | `import`, `csv`, `progress` | `--import`, a client of the service; `examples/user_client.rs` uses them too |
 #![allow(
     unreachable_pub,
     reason = "in a program `pub` says what a module offers to the others"
 )]
-#![allow(dead_code, reason = "the calls that need them come with the server")]
 
+mod batch;
 mod blocking;
 mod csv;
 mod flags;
+mod hello;
+mod import;
 mod limits;
 mod password;
 mod progress;
+mod say;
+mod service;
 mod signals;
 mod store;
 
-fn main() {
-    eprintln!("user_service: serves nothing yet");
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use temaki::Server;
+use temaki::server::TcpIncoming;
+use temaki_protos::user::user_service_server::UserServiceServer;
+
+use crate::flags::{Command, Flags};
+use crate::say::say;
+use crate::service::Users;
+use crate::signals::Signals;
+use crate::store::Store;
+
+fn main() -> ExitCode {
+    let flags = match flags::parse(lexopt::Parser::from_env()) {
+        Ok(Command::Serve(flags)) => flags,
+        Ok(Command::Help) => {
+            print!("{}", flags::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(sentence) => {
+            eprintln!("user_service: {sentence}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(flags) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            eprintln!("user_service: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The server's whole life. The error is a sentence for people.
+#[tokio::main]
+async fn run(flags: Flags) -> Result<(), String> {
+    // Both before anything is said: whoever reads the address may connect or send a signal at once.
+    let mut signals = Signals::catch().map_err(|error| format!("cannot catch signals: {error}"))?;
+    let cannot_listen = |error: io::Error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!(
+                "cannot listen on {}: the address is in use; choose another one with --addr",
+                flags.addr
+            )
+        }
+        _ => format!("cannot listen on {}: {error}", flags.addr),
+    };
+    let incoming = TcpIncoming::bind(flags.addr).await.map_err(cannot_listen)?;
+    let addr = incoming.local_addr().map_err(cannot_listen)?;
+    // Blocks, but nothing else runs yet.
+    let store = Store::open(&flags.db)?;
+
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let users =
+        UserServiceServer::new(Users::new(store)).max_decoding_message_size(limits::MAX_MESSAGE);
+    // How far a client may run ahead of a call that reads slowly. Thousands of names; the default,
+    // 1 MiB, is for larger messages.
+    let server = Server::builder()
+        .initial_stream_window_size(64 * 1024)
+        .add_service(users);
+    // `stopped` ends when `stop` is dropped.
+    let server = server.serve_with_incoming_shutdown(incoming, async move { drop(stopped.await) });
+    let mut server = tokio::spawn(server);
+
+    say(format_args!("serving {} on {addr}", flags.db.display()));
+    let outcome = tokio::select! {
+        outcome = work(addr, &flags) => outcome,
+        signal = signals.next() => {
+            say(format_args!("{signal}: draining; no new calls, those under way may finish"));
+            Ok(())
+        }
+        ended = &mut server => return Err(format!("the server ended by itself: {ended:?}")),
+    };
+
+    drop(stop);
+    tokio::select! {
+        report = server => match report {
+            Ok(Ok(report)) => say(format_args!("drained: {report}")),
+            Ok(Err(error)) => return Err(format!("the server failed: {error}")),
+            Err(panic) => return Err(format!("the server failed: {panic}")),
+        },
+        signal = signals.next() => return Err(format!("{signal} again: calls under way were cut")),
+    }
+    outcome
+}
+
+/// What this program does as a client of itself; then it only serves.
+async fn work(addr: SocketAddr, flags: &Flags) -> Result<(), String> {
+    let client = hello::connect(addr).await?;
+    hello::ask_for_alice(&client, addr).await?;
+    let mut rejected = 0;
+    if let Some(file) = &flags.import {
+        let total = import::import(&client, file).await?;
+        say(format_args!("{}: {total}", file.display()));
+        rejected = total.rejected;
+    }
+    match (flags.once, rejected) {
+        (true, 0) => Ok(()),
+        (true, _) => Err(format!("{rejected} lines were rejected")),
+        (false, _) => std::future::pending().await,
+    }
 }

@@ -13,8 +13,8 @@ use std::path::Path;
 
 use redb::backends::FileBackend;
 use redb::{
-    Database, DatabaseError, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata,
-    StorageError, TableDefinition, WriteTransaction,
+    Database, DatabaseError, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError,
+    TableDefinition, WriteTransaction,
 };
 use uuid::Uuid;
 
@@ -114,10 +114,6 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub fn len(&self) -> Result<u64, redb::Error> {
-        Ok(self.table.len()?)
-    }
-
     /// At most `limit` users whose names begin with `prefix`, in the order of their names
     /// (bytewise), from the first name after `after`. An empty page is the end.
     pub fn page(
