@@ -325,6 +325,7 @@ impl Status {
         }
     }
 
+    #[cfg(test)]
     /// The same status with another origin.
     pub(crate) fn with_origin(mut self, origin: Origin) -> Status {
         if origin != self.origin() {

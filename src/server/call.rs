@@ -1,25 +1,26 @@
 //! The life of one RPC, server side.
 //!
-//! [`serve`] is the whole story: read the head, run the handler, send what it answers, and whatever
-//! happened on the way, say so at the end. It is one future. The connection polls it where the request
-//! arrived, and most unary calls are over in that one poll; one that has to wait is moved to a task
-//! ([`connection`](super::connection)).
-//!
 //! ```text
-//!   read_request ─▶ handler ─▶ headers ─▶ ┌─ gather a batch ─┐ ─▶ trailers
-//!        │             │                  └─ send it ◀───────┘        ▲
-//!        └─────────────┴──────── any failure ─────────────────────────┘
+//!   open ─▶ handler ─▶ headers ─▶ ┌─ gather a batch ─┐ ─▶ trailers
+//!     │        │                  └─ send it ◀───────┘        ▲
+//!     └────────┴───────────── any failure ────────────────────┘
 //! ```
 //!
+//! [`open`] reads the head and may refuse; that needs no future. The rest is one: the registered method
+//! ([`method`](super::method)) runs the user's handler under [`Reply::watch`], and [`Reply::answer`] sends
+//! what it gave and says how it ended. The connection polls that future where the request arrived, and
+//! most unary calls are over in that one poll; one that has to wait is moved to a task.
+//!
 //! While it waits, three things may end it: the caller resets the stream or goes away, the deadline
-//! passes, the handler panics. All three are looked at in one place, [`Reply::watch`].
+//! passes, the handler panics. All three are looked at in one place, `watch`, and every way out leads
+//! through one place, [`Reply::finish`].
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
@@ -30,7 +31,7 @@ use http::uri::PathAndQuery;
 
 use super::method::MethodOptions;
 use crate::call::Side;
-use crate::call::codec::Codec;
+use crate::call::codec::{BytesCodec, Codec};
 use crate::call::recv::Receiver;
 use crate::call::send::{self, SendError};
 use crate::call::streaming::{Ending, Streaming};
@@ -77,7 +78,7 @@ pub(crate) enum Outcome {
 }
 
 /// What can stop a call before its trailers.
-enum Failure {
+pub(crate) enum Failure {
     Http(StatusCode),
     Status(Status),
     /// Trailers-Only, with the list of encodings we accept.
@@ -104,155 +105,51 @@ impl From<Refusal> for Failure {
     }
 }
 
-/// A request whose head was read, before its messages.
-pub(crate) struct Opened<C> {
-    pub(crate) request: Request<()>,
-    receiver: Receiver,
-    codec: C,
-    deadline: Timer,
-}
-
-impl<C: Codec> Opened<C> {
-    /// The only message of a unary or server-streaming request.
-    ///
-    //= GRPC-REQ-EOS  request ends with END_STREAM on DATA, an empty one if need be
-    /// The end is waited for as well, so that a handler never answers a request with a second message.
-    pub(crate) async fn one_message(self) -> Result<Request<C::Decode>, Status> {
-        let Self {
-            request,
-            mut receiver,
-            codec,
-            ..
-        } = self;
-        let Some(mut payload) = poll_fn(|cx| receiver.poll_message(cx)).await? else {
-            return Err(wrong_count("0"));
-        };
-        let message = codec.decode(&mut payload)?;
-        if !receiver.is_finished() && poll_fn(|cx| receiver.poll_message(cx)).await?.is_some() {
-            return Err(wrong_count("more than 1"));
-        }
-        Ok(request.map(|()| message))
-    }
-
-    /// All messages of a streaming request, as they come.
-    pub(crate) fn stream(self) -> Request<Streaming<C::Decode>> {
-        let Self {
-            request,
-            receiver,
-            codec,
-            deadline,
-        } = self;
-        request.map(|()| Streaming::new(receiver, codec, deadline, Ending::Request))
-    }
-}
-
-fn wrong_count(found: &str) -> Status {
-    let message = format!("the request has {found} messages; this method takes exactly 1");
-    Status::library(Code::Unimplemented, message, Origin::Protocol)
-}
-
-/// Serves one request from head to trailers.
+/// A request whose head was read: what its messages are read with.
 ///
-/// `handle` reads what it wants of the request, runs the user's handler, and gives the answers as a
-/// stream: of one, for the methods that answer once. Dropping the future drops the handler and resets
-/// the stream.
-pub(crate) async fn serve<C, H, F, S>(
+/// It stays in one place while the call lasts, and hands out what it holds by reference: a call's future
+/// is copied around as little as possible, and small enough to be allocated cheaply.
+pub(crate) struct Opened<C> {
+    request: Option<Request<()>>,
+    receiver: Option<Receiver>,
+    codec: C,
+    deadline: Option<Instant>,
+    interceptors: Interceptors,
+    /// The call as interceptors know it, if any of them wants to see the answer.
+    intercepted: Option<Box<InterceptedCall>>,
+}
+
+/// Reads the head: is it gRPC, can we read it, how long may it take? An error is answered at once.
+pub(crate) fn open<C: Codec>(
     incoming: Incoming,
     options: &MethodOptions,
     codec: C,
-    handle: H,
-) -> Outcome
-where
-    C: Codec,
-    H: FnOnce(Opened<C>) -> F,
-    F: Future<Output = Result<Response<S>, Status>>,
-    S: Stream<Item = Result<C::Encode, Status>>,
-{
-    let mut reply = Reply::new(
-        incoming.respond,
-        incoming.interceptors,
-        incoming.context.stall_timeout,
-    );
-    let end = answer(
-        &mut reply,
-        incoming.request,
-        &incoming.context,
-        options,
-        codec,
-        handle,
-    )
-    .await;
-    reply.finish(end)
-}
-
-/// Everything before the end. `Ok` is status OK, with its trailing metadata.
-async fn answer<C, H, F, S>(
-    reply: &mut Reply,
-    request: http::Request<RecvStream>,
-    context: &CallContext,
-    options: &MethodOptions,
-    codec: C,
-    handle: H,
-) -> Result<Option<MetadataMap>, Failure>
-where
-    C: Codec,
-    H: FnOnce(Opened<C>) -> F,
-    F: Future<Output = Result<Response<S>, Status>>,
-    S: Stream<Item = Result<C::Encode, Status>>,
-{
-    let mut opened = open(reply, request, context, options, codec.clone())?;
-    if !reply.interceptors.is_empty() {
-        let interceptors = reply.interceptors.clone();
-        opened.request = reply
-            .watch(pin!(interceptors.request(opened.request)))
-            .await??;
-        reply.intercepted = interceptors.call_of(&opened.request);
-    }
-    let response = reply.watch(pin!(handle(opened))).await??;
-
-    let (metadata, messages, trailers) = response.into_ends();
-    reply.send_headers(metadata)?;
-
-    let mut messages = pin!(messages);
-    let mut batch = BytesMut::new();
-    loop {
-        let gathered = pin!(poll_fn(|cx| {
-            poll_batch(
-                messages.as_mut(),
-                cx,
-                &codec,
-                options.max_encoding_message_size,
-                &mut batch,
-            )
-        }));
-        let end = reply.watch(gathered).await?;
-        reply.send(batch.split().freeze(), end.is_some()).await?;
-        match end {
-            None => continue,
-            Some(Ok(())) => return Ok(trailers.map(|trailers| *trailers)),
-            Some(Err(status)) => return Err(status.into()),
-        }
-    }
-}
-
-/// Reads the head: is it gRPC, can we read it, how long may it take?
-fn open<C: Codec>(
-    reply: &mut Reply,
-    request: http::Request<RecvStream>,
-    context: &CallContext,
-    options: &MethodOptions,
-    codec: C,
-) -> Result<Opened<C>, Failure> {
+) -> Result<(Reply, Opened<C>), Outcome> {
+    let Incoming {
+        request,
+        respond,
+        context,
+        interceptors,
+    } = incoming;
     let (parts, body) = request.into_parts();
-    let timeout = head::read_request(&parts.method, &parts.headers)?;
+    let mut reply = Reply {
+        respond,
+        body: None,
+        deadline: Timer::default(),
+        context,
+    };
+    let timeout = match head::read_request(&parts.method, &parts.headers) {
+        Ok(timeout) => timeout,
+        Err(refusal) => return Err(reply.finish(Err(refusal.into()))),
+    };
     //= GRPC-TIMEOUT-ABSENT  no header means no limit
-    let deadline = match (timeout, context.timeout) {
+    let deadline = match (timeout, reply.context.timeout) {
         (None, None) => None,
         both => deadline::earliest(timer::now(), both.into()),
     };
     reply.deadline = Timer::new(deadline);
     if reply.deadline.is_over() {
-        return Err(deadline::exceeded().into());
+        return Err(reply.finish(Err(deadline::exceeded().into())));
     }
     let facts = ServerFacts {
         deadline,
@@ -261,15 +158,80 @@ fn open<C: Codec>(
             .into_parts()
             .path_and_query
             .unwrap_or(PathAndQuery::from_static("/")),
-        connection: context.connection.clone(),
+        connection: reply.context.connection.clone(),
         extensions: parts.extensions,
     };
-    Ok(Opened {
-        request: Request::from_server(MetadataMap::from_headers(parts.headers), (), facts),
-        receiver: Receiver::new(body, options.max_decoding_message_size, Side::Server),
+    let opened = Opened {
+        request: Some(Request::from_server(
+            MetadataMap::from_headers(parts.headers),
+            (),
+            facts,
+        )),
+        receiver: Some(Receiver::new(
+            body,
+            options.max_decoding_message_size,
+            Side::Server,
+        )),
         codec,
-        deadline: Timer::new(deadline),
-    })
+        deadline,
+        interceptors,
+        intercepted: None,
+    };
+    Ok((reply, opened))
+}
+
+impl<C: Codec> Opened<C> {
+    /// The only message of a unary or server-streaming request.
+    ///
+    //= GRPC-REQ-EOS  request ends with END_STREAM on DATA, an empty one if need be
+    /// The end is waited for as well, so that a handler never answers a request with a second message.
+    pub(crate) async fn one_message(&mut self) -> Result<Request<C::Decode>, Status> {
+        self.intercept().await?;
+        let Some(receiver) = &mut self.receiver else {
+            return Err(wrong_count("no more"));
+        };
+        let Some(mut payload) = poll_fn(|cx| receiver.poll_message(cx)).await? else {
+            return Err(wrong_count("0"));
+        };
+        if !receiver.is_finished() && poll_fn(|cx| receiver.poll_message(cx)).await?.is_some() {
+            return Err(wrong_count("more than 1"));
+        }
+        let message = self.codec.decode(&mut payload)?;
+        Ok(self.take_request().map(|()| message))
+    }
+
+    /// All messages of a streaming request, as they come.
+    pub(crate) async fn stream(&mut self) -> Result<Request<Streaming<C::Decode>>, Status> {
+        self.intercept().await?;
+        let Some(receiver) = self.receiver.take() else {
+            return Err(wrong_count("no more"));
+        };
+        let deadline = Timer::new(self.deadline);
+        let messages = Streaming::new(receiver, self.codec.clone(), deadline, Ending::Request);
+        Ok(self.take_request().map(|()| messages))
+    }
+
+    /// Lets interceptors see the request.
+    async fn intercept(&mut self) -> Result<(), Status> {
+        if self.interceptors.is_empty() {
+            return Ok(());
+        }
+        let request = self.take_request();
+        // In a box, so that a call without interceptors does not carry room for them.
+        let request = Box::pin(self.interceptors.request(request)).await?;
+        self.intercepted = self.interceptors.call_of(&request).map(Box::new);
+        self.request = Some(request);
+        Ok(())
+    }
+
+    fn take_request(&mut self) -> Request<()> {
+        self.request.take().unwrap_or(Request::new(()))
+    }
+}
+
+fn wrong_count(found: &str) -> Status {
+    let message = format!("the request has {found} messages; this method takes exactly 1");
+    Status::library(Code::Unimplemented, message, Origin::Protocol)
 }
 
 /// Gathers the messages that are ready, up to a batch. `Ready` when there is something to send, or the
@@ -299,35 +261,74 @@ fn poll_batch<C: Codec, S: Stream<Item = Result<C::Encode, Status>>>(
 }
 
 /// The answering half of one call, and what it must keep an eye on.
-struct Reply {
+pub(crate) struct Reply {
     respond: SendResponse<Bytes>,
     /// `Some` once response headers were sent.
     body: Option<SendStream<Bytes>>,
     deadline: Timer,
-    stall_timeout: Duration,
-    interceptors: Interceptors,
-    /// The call as interceptors know it, if any of them wants to see the answer.
-    intercepted: Option<InterceptedCall>,
+    context: Arc<CallContext>,
 }
 
 impl Reply {
-    fn new(
-        respond: SendResponse<Bytes>,
-        interceptors: Interceptors,
-        stall_timeout: Duration,
-    ) -> Self {
-        Self {
-            respond,
-            body: None,
-            deadline: Timer::default(),
-            stall_timeout,
-            interceptors,
-            intercepted: None,
+    /// Sends what the handler gave, and ends the call. `response` is a failure of [`watch`](Self::watch), or
+    /// the handler's own result.
+    pub(crate) async fn answer<C, S>(
+        &mut self,
+        response: Result<Result<Response<S>, Status>, Failure>,
+        opened: &mut Opened<C>,
+        options: &MethodOptions,
+    ) -> Outcome
+    where
+        C: Codec,
+        S: Stream<Item = Result<C::Encode, Status>>,
+    {
+        // Nobody reads on: the rest of the request, if any, is not wanted.
+        opened.receiver = None;
+        let end = match response {
+            Ok(Ok(response)) => self.send_response(response, opened, options).await,
+            Ok(Err(status)) => Err(Failure::Status(status)),
+            Err(failure) => Err(failure),
+        };
+        self.finish(opened.show_end(end))
+    }
+
+    /// Headers, and messages until they end. `Ok` is status OK, with its trailing metadata.
+    async fn send_response<C, S>(
+        &mut self,
+        response: Response<S>,
+        opened: &Opened<C>,
+        options: &MethodOptions,
+    ) -> Result<Option<Box<MetadataMap>>, Failure>
+    where
+        C: Codec,
+        S: Stream<Item = Result<C::Encode, Status>>,
+    {
+        let (mut metadata, messages, trailers) = response.into_ends();
+        opened.show_headers(&mut metadata);
+        self.send_headers(&metadata)?;
+        drop(metadata);
+
+        let mut messages = pin!(messages);
+        let mut batch = BytesMut::new();
+        loop {
+            let max_len = options.max_encoding_message_size;
+            let gathered =
+                poll_fn(|cx| poll_batch(messages.as_mut(), cx, &opened.codec, max_len, &mut batch));
+            let end = self.watch(pin!(gathered)).await?;
+            self.send(batch.split().freeze(), end.is_some()).await?;
+            match end {
+                None => {}
+                Some(Ok(())) => return Ok(trailers),
+                Some(Err(status)) => return Err(status.into()),
+            }
         }
     }
 
     /// Waits for `work`, which runs the user's code, or for what ends the call first.
-    async fn watch<W: Future>(&mut self, mut work: Pin<&mut W>) -> Result<W::Output, Failure> {
+    pub(crate) async fn watch<W: Future>(
+        &mut self,
+        mut work: Pin<&mut W>,
+    ) -> Result<W::Output, Failure> {
         poll_fn(|cx| {
             // A panic is the end of this call and of nothing else: the future is not polled again.
             match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
@@ -354,11 +355,8 @@ impl Reply {
         }
     }
 
-    fn send_headers(&mut self, mut metadata: MetadataMap) -> Result<(), Failure> {
-        if let Some(call) = &self.intercepted {
-            self.interceptors.response(call, &mut metadata);
-        }
-        let head = head::write_response(&metadata);
+    fn send_headers(&mut self, metadata: &MetadataMap) -> Result<(), Failure> {
+        let head = head::write_response(metadata);
         // It fails if the stream was reset a moment ago, and then nobody listens.
         let body = self
             .respond
@@ -392,7 +390,7 @@ impl Reply {
                 Poll::Pending => {}
             }
             if stalled.at().is_none() || batch.len() < before {
-                stalled.set(timer::now().checked_add(self.stall_timeout));
+                stalled.set(timer::now().checked_add(self.context.stall_timeout));
             }
             //= GRPC-DEADLINE-SERVER  RST_STREAM(CANCEL) when blocked
             if self.deadline.poll(cx).is_ready() || stalled.poll(cx).is_ready() {
@@ -407,12 +405,9 @@ impl Reply {
     ///
     /// Dropping the handles afterwards is part of the end: if the request is still open, `h2` sends
     /// the trailers and then `RST_STREAM(NO_ERROR)`. A reset of our own would delete the trailers.
-    fn finish(mut self, mut end: Result<Option<MetadataMap>, Failure>) -> Outcome {
-        if let Some(call) = &self.intercepted {
-            show_end(&self.interceptors, call, &mut end);
-        }
+    fn finish(&mut self, end: Result<Option<Box<MetadataMap>>, Failure>) -> Outcome {
         let (headers, code, accept) = match end {
-            Ok(metadata) => (trailers::write_ok(metadata.as_ref()), Code::Ok, None),
+            Ok(metadata) => (trailers::write_ok(metadata.as_deref()), Code::Ok, None),
             Err(Failure::Status(status)) => (trailers::write_status(&status), status.code(), None),
             Err(Failure::Encoding(status)) => (
                 trailers::write_status(&status),
@@ -447,22 +442,37 @@ impl Reply {
     }
 }
 
-/// Lets interceptors see the end, and change the trailing metadata.
-fn show_end(
-    interceptors: &Interceptors,
-    call: &InterceptedCall,
-    end: &mut Result<Option<MetadataMap>, Failure>,
-) {
-    match end {
-        Ok(metadata) => {
-            interceptors.trailers(call, &Status::ok(""), metadata.get_or_insert_default())
+impl<C> Opened<C> {
+    /// Lets interceptors see the response metadata.
+    fn show_headers(&self, metadata: &mut MetadataMap) {
+        if let Some(call) = &self.intercepted {
+            self.interceptors.response(call, metadata);
         }
-        Err(Failure::Status(status)) => {
-            let mut metadata = std::mem::take(status.metadata_mut());
-            interceptors.trailers(call, status, &mut metadata);
-            *status.metadata_mut() = metadata;
+    }
+
+    /// Lets interceptors see the end, and change the trailing metadata.
+    fn show_end(
+        &self,
+        end: Result<Option<Box<MetadataMap>>, Failure>,
+    ) -> Result<Option<Box<MetadataMap>>, Failure> {
+        let Some(call) = &self.intercepted else {
+            return end;
+        };
+        match end {
+            Ok(metadata) => {
+                let mut metadata = metadata.unwrap_or_default();
+                self.interceptors
+                    .trailers(call, &Status::ok(""), &mut metadata);
+                Ok(Some(metadata))
+            }
+            Err(Failure::Status(mut status)) => {
+                let mut metadata = std::mem::take(status.metadata_mut());
+                self.interceptors.trailers(call, &status, &mut metadata);
+                *status.metadata_mut() = metadata;
+                Err(Failure::Status(status))
+            }
+            other => other,
         }
-        Err(_) => {}
     }
 }
 
@@ -473,15 +483,8 @@ fn panicked() -> Status {
 
 /// Answers a request that no method is registered for.
 pub(crate) fn refuse(incoming: Incoming, status: Status) -> Outcome {
-    let (parts, _body) = incoming.request.into_parts();
-    let reply = Reply::new(
-        incoming.respond,
-        Interceptors::default(),
-        incoming.context.stall_timeout,
-    );
-    let end = match head::read_request(&parts.method, &parts.headers) {
-        Ok(_) => Failure::Status(status),
-        Err(refusal) => refusal.into(),
-    };
-    reply.finish(Err(end))
+    match open(incoming, &MethodOptions::default(), BytesCodec) {
+        Ok((mut reply, _)) => reply.finish(Err(Failure::Status(status))),
+        Err(outcome) => outcome,
+    }
 }

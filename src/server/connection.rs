@@ -64,6 +64,7 @@ pub(crate) struct Limits {
     pub(crate) http2: Http2Settings,
     pub(crate) timeout: Option<Duration>,
     pub(crate) handshake_timeout: Duration,
+    pub(crate) handlers_in_place: Duration,
     pub(crate) stall_timeout: Duration,
     pub(crate) keepalive_interval: Option<Duration>,
     pub(crate) keepalive_timeout: Duration,
@@ -129,7 +130,7 @@ where
         outlet,
         context,
         spawned: Arc::new(Counter::default()),
-        budget: InlineBudget::new(),
+        budget: InlineBudget::new(limits.handlers_in_place),
         yielded: false,
         alarm,
         accepted,
@@ -299,7 +300,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                 return;
             }
         };
-        let mut call = entry.handle(incoming);
+        let mut call = match entry.handle(incoming) {
+            Ok(call) => call,
+            Err(outcome) => {
+                self.shared.tally.ended(entry, outcome);
+                return;
+            }
+        };
         if !entry.spawn_always() && self.budget.allows(timer::now) {
             // No waker: if it has to wait, its own task polls it again, and that poll leaves one.
             if let Poll::Ready(outcome) =

@@ -8,9 +8,9 @@
 
 use std::time::{Duration, Instant};
 
-/// How long one pass may poll handlers in place. A spawned call costs about a microsecond more; this
-/// is small beside the time a task may take, and large beside a handler that answers at once.
-const PASS: Duration = Duration::from_micros(50);
+/// How long one pass may poll handlers in place, by default. A spawned call costs about a microsecond
+/// more; this is small beside the time a task may take, and large beside a handler that answers at once.
+pub(crate) const PASS: Duration = Duration::from_micros(50);
 
 /// The clock is read before every so many handlers, because a look at it costs too.
 const STRIDE: u32 = 8;
@@ -22,6 +22,8 @@ const LAST_PENALTY: u32 = 1024;
 /// Decides, request by request, whether a handler is polled in place.
 #[derive(Debug)]
 pub(crate) struct InlineBudget {
+    /// How long one pass may take.
+    pass: Duration,
     /// Handlers polled in this pass; 0 at its beginning.
     polled: u32,
     started: Option<Instant>,
@@ -34,8 +36,9 @@ pub(crate) struct InlineBudget {
 }
 
 impl InlineBudget {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(pass: Duration) -> Self {
         Self {
+            pass,
             polled: 0,
             started: None,
             spent: false,
@@ -63,11 +66,11 @@ impl InlineBudget {
             let now = now();
             match self.started.filter(|_| self.polled > 0) {
                 None => self.started = Some(now),
-                Some(started) if now - started > PASS => {
+                Some(started) if now - started > self.pass => {
                     self.spent = true;
                     // Eight quick handlers and a pre-empted thread overrun the budget as well; that is
                     // one short sentence. Slow handlers overrun it every time, and are let be.
-                    if now - started > PASS * 2 {
+                    if now - started > self.pass * 2 {
                         self.sentence = self.penalty;
                         self.penalty = (self.penalty * 2).min(LAST_PENALTY);
                     }
@@ -88,7 +91,7 @@ mod tests {
     /// Runs `passes` of 64 requests whose handlers take `each`; how many were polled in place?
     fn inline_share(passes: u32, each: Duration) -> f64 {
         let mut clock = Instant::now();
-        let mut budget = InlineBudget::new();
+        let mut budget = InlineBudget::new(PASS);
         let mut inline = 0;
         for _ in 0..passes {
             budget.begin_pass();

@@ -2,17 +2,17 @@
 //!
 //! Generated code registers each method with [`Methods`]: its name, its codec, and a closure that calls
 //! the user's `async fn`. Here the four shapes of a call become one, [`Handler`]: request in, answer
-//! sent. A unary answer is a stream of one message, so that [`call::serve`] has a single way to go.
+//! sent. A unary answer is a stream of one message, so that [`call`] has a single way to go.
 
 use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use super::call::{self, Incoming, Outcome};
+use super::call::{self, Incoming, Opened, Outcome, Reply};
 use crate::call::codec::Codec;
 use crate::call::streaming::Streaming;
 use crate::interceptor::Interceptors;
@@ -21,8 +21,8 @@ use crate::{AsyncInterceptor, Interceptor, Request, Response, Status, wire};
 /// The default limit on a received message, 4 MiB, as in other gRPC libraries.
 pub(crate) const DEFAULT_MAX_DECODING: usize = 4 * 1024 * 1024;
 
-/// Serves one request, from head to trailers.
-pub(crate) type Handler = Box<dyn Fn(Incoming) -> CallFuture + Send + Sync>;
+/// Begins to serve one request. An error is a request that was answered without its handler.
+pub(crate) type Handler = Box<dyn Fn(Incoming) -> Result<CallFuture, Outcome> + Send + Sync>;
 
 /// One call, to be polled until it is over.
 pub(crate) type CallFuture = Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -192,9 +192,8 @@ pub struct Methods<T> {
 }
 
 /// One registered method: everything its calls share.
-struct Entry<T, C, F> {
+struct Entry<T, F> {
     service: Arc<T>,
-    codec: C,
     handler: F,
     options: MethodOptions,
 }
@@ -217,15 +216,15 @@ impl<T: Send + Sync + 'static> Methods<T> {
         F: Fn(Arc<T>, Request<C::Decode>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response<C::Encode>, Status>> + Send,
     {
-        self.route(name, codec, handler, |entry, incoming| {
+        self.route(name, codec, handler, |entry, mut reply, mut opened| {
             Box::pin(async move {
-                let entry = &*entry;
-                let handle = |opened: call::Opened<C>| async move {
-                    let request = opened.one_message().await?;
-                    let response = (entry.handler)(entry.service.clone(), request).await?;
+                let handled = async {
+                    let response =
+                        (entry.handler)(entry.service.clone(), opened.one_message().await?).await?;
                     Ok(response.map(Once::new))
                 };
-                call::serve(incoming, &entry.options, entry.codec.clone(), handle).await
+                let response = reply.watch(pin!(handled)).await;
+                reply.answer(response, &mut opened, &entry.options).await
             })
         });
     }
@@ -238,14 +237,13 @@ impl<T: Send + Sync + 'static> Methods<T> {
         Fut: Future<Output = Result<Response<S>, Status>> + Send,
         S: Stream<Item = Result<C::Encode, Status>> + Send + 'static,
     {
-        self.route(name, codec, handler, |entry, incoming| {
+        self.route(name, codec, handler, |entry, mut reply, mut opened| {
             Box::pin(async move {
-                let entry = &*entry;
-                let handle = |opened: call::Opened<C>| async move {
-                    let request = opened.one_message().await?;
-                    (entry.handler)(entry.service.clone(), request).await
+                let handled = async {
+                    (entry.handler)(entry.service.clone(), opened.one_message().await?).await
                 };
-                call::serve(incoming, &entry.options, entry.codec.clone(), handle).await
+                let response = reply.watch(pin!(handled)).await;
+                reply.answer(response, &mut opened, &entry.options).await
             })
         });
     }
@@ -257,15 +255,15 @@ impl<T: Send + Sync + 'static> Methods<T> {
         F: Fn(Arc<T>, Request<Streaming<C::Decode>>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response<C::Encode>, Status>> + Send,
     {
-        self.route(name, codec, handler, |entry, incoming| {
+        self.route(name, codec, handler, |entry, mut reply, mut opened| {
             Box::pin(async move {
-                let entry = &*entry;
-                let handle = |opened: call::Opened<C>| async move {
-                    let request = opened.stream();
-                    let response = (entry.handler)(entry.service.clone(), request).await?;
+                let handled = async {
+                    let response =
+                        (entry.handler)(entry.service.clone(), opened.stream().await?).await?;
                     Ok(response.map(Once::new))
                 };
-                call::serve(incoming, &entry.options, entry.codec.clone(), handle).await
+                let response = reply.watch(pin!(handled)).await;
+                reply.answer(response, &mut opened, &entry.options).await
             })
         });
     }
@@ -278,42 +276,39 @@ impl<T: Send + Sync + 'static> Methods<T> {
         Fut: Future<Output = Result<Response<S>, Status>> + Send,
         S: Stream<Item = Result<C::Encode, Status>> + Send + 'static,
     {
-        self.route(name, codec, handler, |entry, incoming| {
+        self.route(name, codec, handler, |entry, mut reply, mut opened| {
             Box::pin(async move {
-                let entry = &*entry;
-                let handle = |opened: call::Opened<C>| async move {
-                    let request = opened.stream();
-                    (entry.handler)(entry.service.clone(), request).await
-                };
-                call::serve(incoming, &entry.options, entry.codec.clone(), handle).await
+                let handled =
+                    async { (entry.handler)(entry.service.clone(), opened.stream().await?).await };
+                let response = reply.watch(pin!(handled)).await;
+                reply.answer(response, &mut opened, &entry.options).await
             })
         });
     }
 
-    fn route<C, F>(
-        &mut self,
-        name: &str,
-        codec: C,
-        handler: F,
-        serve: fn(Arc<Entry<T, C, F>>, Incoming) -> CallFuture,
-    ) where
+    fn route<C, F>(&mut self, name: &str, codec: C, handler: F, run: Run<T, C, F>)
+    where
         C: Codec,
         F: Send + Sync + 'static,
     {
-        let entry = Entry {
+        let entry = Arc::new(Entry {
             service: self.service.clone(),
-            codec,
             handler,
             options: self.options.clone(),
-        };
-        let entry = Arc::new(entry);
+        });
         self.routes.push(Route {
             path: wire::path::join(self.name, name),
-            handler: Box::new(move |incoming| serve(entry.clone(), incoming)),
+            handler: Box::new(move |incoming| {
+                let (reply, opened) = call::open(incoming, &entry.options, codec.clone())?;
+                Ok(run(entry.clone(), reply, opened))
+            }),
             spawn_always: self.options.spawn_always,
         });
     }
 }
+
+/// Runs a handler of one shape, from the request's first message to the answer's trailers.
+type Run<T, C, F> = fn(Arc<Entry<T, F>>, Reply, Opened<C>) -> CallFuture;
 
 impl<T> Service for Methods<T> {
     fn into_methods(self) -> RegisteredMethods {

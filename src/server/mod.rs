@@ -70,6 +70,7 @@ impl Server {
                 http2: Http2Settings::default(),
                 timeout: None,
                 handshake_timeout: Duration::from_secs(10),
+                handlers_in_place: inline::PASS,
                 stall_timeout: Duration::from_secs(30),
                 keepalive_interval: None,
                 keepalive_timeout: Duration::from_secs(20),
@@ -183,6 +184,13 @@ impl Server {
     /// opens no window is reset; a connection that takes no bytes at all is closed.
     pub fn stall_timeout(mut self, limit: Duration) -> Self {
         self.limits.stall_timeout = limit;
+        self
+    }
+
+    /// How long a connection may poll handlers in its own task before it spawns the rest of the requests
+    /// that came together. Default 50 µs; zero spawns nearly all, which suits handlers that all compute.
+    pub fn handlers_in_place(mut self, budget: Duration) -> Self {
+        self.limits.handlers_in_place = budget;
         self
     }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::call::Incoming;
+use super::call::{Incoming, Outcome};
 use super::method::{CallFuture, RegisteredMethods, Route};
 use crate::interceptor::Interceptors;
 use crate::wire;
@@ -43,8 +43,9 @@ impl Entry {
         self.interceptors.clone()
     }
 
-    /// Begins a call. Nothing runs before the future is polled.
-    pub(crate) fn handle(&self, incoming: Incoming) -> CallFuture {
+    /// Begins a call. The handler does not run before the future is polled; an error is a request that was
+    /// answered without it.
+    pub(crate) fn handle(&self, incoming: Incoming) -> Result<CallFuture, Outcome> {
         (self.route.handler)(incoming)
     }
 }

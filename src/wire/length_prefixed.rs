@@ -87,15 +87,23 @@ pub struct Decoder {
     max_len: usize,
     /// What of the oldest chunk has not been looked at. Empty whenever `next` has answered `None`.
     chunk: Bytes,
-    /// Chunks pushed while `chunk` was not yet read. Empty in normal use: then it owns no memory.
+    /// The message whose prefix has been read and accepted, until its last byte is there.
+    announced: Option<Announced>,
+    /// What it takes to read what is cut. Most streams are a few small messages, each whole in its
+    /// chunk: those never need it, and a decoder for them is small.
+    pieces: Option<Box<Pieces>>,
+}
+
+/// Prefixes and messages that came in pieces.
+#[derive(Debug, Default)]
+struct Pieces {
+    /// Chunks pushed while `chunk` was not yet read. Empty in normal use.
     later: VecDeque<Bytes>,
     /// The first `head_len` bytes of a prefix that was cut.
     head: [u8; PREFIX_LEN],
     /// `0 ..= PREFIX_LEN`; is full only while the prefix it holds is in error.
     head_len: usize,
-    /// The message whose prefix has been read and accepted, until its last byte is there.
-    announced: Option<Announced>,
-    /// The bytes of `announced` that came so far, unless it lies whole in `chunk`.
+    /// The bytes of the announced message that came so far, unless it lies whole in `chunk`.
     gathered: Vec<u8>,
     /// An empty buffer to gather the next message in. Capacity ≤ `max_len`.
     spare: Vec<u8>,
@@ -119,22 +127,21 @@ impl Decoder {
         Decoder {
             max_len,
             chunk: Bytes::new(),
-            later: VecDeque::new(),
-            head: [0; PREFIX_LEN],
-            head_len: 0,
             announced: None,
-            gathered: Vec::new(),
-            spare: Vec::new(),
-            gathers: false,
+            pieces: None,
         }
     }
 
     /// Takes the next piece of the stream, of any length, cut anywhere.
     pub fn push(&mut self, chunk: Bytes) {
-        if self.chunk.is_empty() && self.later.is_empty() {
+        let later = self
+            .pieces
+            .as_ref()
+            .is_some_and(|pieces| !pieces.later.is_empty());
+        if self.chunk.is_empty() && !later {
             self.chunk = chunk;
         } else if !chunk.is_empty() {
-            self.later.push_back(chunk);
+            self.pieces().later.push_back(chunk);
         }
     }
 
@@ -160,7 +167,7 @@ impl Decoder {
         };
         //= GRPC-DATA-BOUNDARY  a message ends where its length says, not where a chunk does
         self.turn_page();
-        let bytes = if self.gathered.is_empty() && self.chunk.len() >= message.len {
+        let bytes = if self.gathered() == 0 && self.chunk.len() >= message.len {
             self.chunk.split_to(message.len)
         } else {
             match self.gather(message.len) {
@@ -184,8 +191,8 @@ impl Decoder {
     /// [`LengthError::Truncated`] if the stream ended inside a prefix or inside a message.
     pub fn finish(&self) -> Result<(), LengthError> {
         let (have, expected) = match self.announced {
-            Some(message) => (self.gathered.len() + self.unread(), message.len),
-            None => (self.head_len + self.unread(), PREFIX_LEN),
+            Some(message) => (self.gathered() + self.unread(), message.len),
+            None => (self.head_len() + self.unread(), PREFIX_LEN),
         };
         if self.announced.is_none() && have == 0 {
             return Ok(());
@@ -203,9 +210,7 @@ impl Decoder {
         let Some(message) = self.announced else {
             return 0;
         };
-        message
-            .len
-            .saturating_sub(self.gathered.len() + self.unread())
+        message.len.saturating_sub(self.gathered() + self.unread())
     }
 
     /// Gives a decoded payload's memory back, for the next message that comes in pieces.
@@ -214,14 +219,14 @@ impl Decoder {
     /// stream's messages do come in pieces; otherwise this is a plain drop. The decoder holds one
     /// such buffer at most, no larger than its limit.
     pub fn recycle(&mut self, spent: Bytes) {
-        if !self.gathers {
+        let Some(pieces) = self.pieces.as_mut().filter(|pieces| pieces.gathers) else {
             return;
-        }
+        };
         if let Ok(mut unique) = spent.try_into_mut() {
             unique.clear(); // first, so that turning it into a `Vec` moves no bytes
             let buffer = Vec::from(unique);
-            if buffer.capacity() > self.spare.capacity() && buffer.capacity() <= self.max_len {
-                self.spare = buffer;
+            if buffer.capacity() > pieces.spare.capacity() && buffer.capacity() <= self.max_len {
+                pieces.spare = buffer;
             }
         }
     }
@@ -229,24 +234,26 @@ impl Decoder {
     /// Reads the five bytes, from the chunk in one go or from several in turn.
     #[inline]
     fn read_prefix(&mut self) -> Result<Option<Announced>, LengthError> {
-        if self.head_len == 0 {
+        if self.head_len() == 0 {
             if let Some(&prefix) = self.chunk.first_chunk::<PREFIX_LEN>() {
                 let message = self.accept(prefix)?;
                 self.chunk.advance(PREFIX_LEN);
                 return Ok(Some(message));
             }
         }
-        while self.head_len < PREFIX_LEN {
+        while self.head_len() < PREFIX_LEN {
             if !self.turn_page() {
                 return Ok(None);
             }
-            let wanted = &mut self.head[self.head_len..];
+            let pieces = self.pieces.get_or_insert_default();
+            let wanted = &mut pieces.head[pieces.head_len..];
             let n = wanted.len().min(self.chunk.len());
             self.chunk.copy_to_slice(&mut wanted[..n]);
-            self.head_len += n;
+            pieces.head_len += n;
         }
-        let message = self.accept(self.head)?;
-        self.head_len = 0;
+        let head = self.pieces().head;
+        let message = self.accept(head)?;
+        self.pieces().head_len = 0;
         Ok(Some(message))
     }
 
@@ -273,18 +280,59 @@ impl Decoder {
 
     /// Copies what came of a message in pieces; the message, once it is all there.
     fn gather(&mut self, len: usize) -> Option<Bytes> {
-        while self.gathered.len() < len {
+        while self.gathered() < len {
             if !self.turn_page() {
                 return None;
             }
-            let n = self.chunk.len().min(len - self.gathered.len());
-            self.make_room(n, len);
-            self.gathered.extend_from_slice(&self.chunk[..n]);
+            let pieces = self.pieces.get_or_insert_default();
+            let n = self.chunk.len().min(len - pieces.gathered.len());
+            pieces.make_room(n, len);
+            pieces.gathered.extend_from_slice(&self.chunk[..n]);
             self.chunk.advance(n);
         }
-        Some(Bytes::from(std::mem::take(&mut self.gathered)))
+        Some(Bytes::from(std::mem::take(&mut self.pieces().gathered)))
     }
 
+    /// Makes `chunk` the oldest one with bytes in it; `false` if there is none.
+    fn turn_page(&mut self) -> bool {
+        while self.chunk.is_empty() {
+            match self
+                .pieces
+                .as_mut()
+                .and_then(|pieces| pieces.later.pop_front())
+            {
+                Some(chunk) => self.chunk = chunk,
+                None => {
+                    self.chunk = Bytes::new(); // a piece of no bytes would still hold its buffer
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Bytes pushed and not looked at.
+    fn unread(&self) -> usize {
+        let later = self.pieces.iter().flat_map(|pieces| pieces.later.iter());
+        self.chunk.len() + later.map(Bytes::len).sum::<usize>()
+    }
+
+    fn pieces(&mut self) -> &mut Pieces {
+        self.pieces.get_or_insert_default()
+    }
+
+    fn gathered(&self) -> usize {
+        self.pieces
+            .as_ref()
+            .map_or(0, |pieces| pieces.gathered.len())
+    }
+
+    fn head_len(&self) -> usize {
+        self.pieces.as_ref().map_or(0, |pieces| pieces.head_len)
+    }
+}
+
+impl Pieces {
     /// Room for `n` more bytes of a message of `len`: double what will then have come, but not
     /// beyond its end, so that a message whose bytes do arrive costs few moves and one whose bytes
     /// do not costs nothing.
@@ -299,25 +347,6 @@ impl Decoder {
             let target = needed.saturating_mul(2).max(FIRST_STEP).min(len);
             self.gathered.reserve_exact(target - self.gathered.len());
         }
-    }
-
-    /// Makes `chunk` the oldest one with bytes in it; `false` if there is none.
-    fn turn_page(&mut self) -> bool {
-        while self.chunk.is_empty() {
-            match self.later.pop_front() {
-                Some(chunk) => self.chunk = chunk,
-                None => {
-                    self.chunk = Bytes::new(); // a piece of no bytes would still hold its buffer
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
-    /// Bytes pushed and not looked at.
-    fn unread(&self) -> usize {
-        self.chunk.len() + self.later.iter().map(Bytes::len).sum::<usize>()
     }
 }
 
@@ -551,7 +580,14 @@ mod tests {
         let mut decoder = Decoder::new(MAX);
         decoder.push(Bytes::from(prefix(false, announced as u32).to_vec()));
         assert_eq!(decoder.next(), Ok(None));
-        assert_eq!(decoder.gathered.capacity(), 0, "a promise costs nothing");
+        assert_eq!(
+            decoder
+                .pieces
+                .as_ref()
+                .map_or(0, |pieces| pieces.gathered.capacity()),
+            0,
+            "a promise costs nothing"
+        );
 
         let piece = Bytes::from(vec![7; 1000]);
         let mut came = 0;
@@ -561,7 +597,10 @@ mod tests {
             came += n;
             if came < announced {
                 assert_eq!(decoder.next(), Ok(None));
-                let capacity = decoder.gathered.capacity();
+                let capacity = decoder
+                    .pieces
+                    .as_ref()
+                    .map_or(0, |pieces| pieces.gathered.capacity());
                 assert!(
                     capacity <= FIRST_STEP.max(2 * came).min(announced),
                     "{capacity} bytes for {came}"
@@ -599,7 +638,11 @@ mod tests {
         decoder.push(Bytes::from_static(&[0, 0, 0, 0, 2, 1]));
         assert_eq!(decoder.next(), Ok(None));
         assert!(
-            decoder.gathered.capacity() < 5000,
+            decoder
+                .pieces
+                .as_ref()
+                .map_or(0, |pieces| pieces.gathered.capacity())
+                < 5000,
             "two bytes do not sit in a large buffer"
         );
     }
@@ -619,7 +662,13 @@ mod tests {
         decoder.push(Bytes::from(framed(false, b"whole")));
         let payload = decoder.next().unwrap().unwrap();
         decoder.recycle(payload.bytes);
-        assert_eq!(decoder.spare.capacity(), 0);
+        assert_eq!(
+            decoder
+                .pieces
+                .as_ref()
+                .map_or(0, |pieces| pieces.spare.capacity()),
+            0
+        );
     }
 
     #[test]
