@@ -4,11 +4,11 @@
 //! file could send it. So it is hashed again, with argon2id and a salt of its own, and only that is
 //! kept.
 //!
-//! argon2 is slow on purpose (here 12 ms and 19 MiB, at the crate's defaults; an import of 2,000
-//! users on two cores took 20 s, of which all but 0.1 s was hashing). On the threads of the runtime
-//! it would stall every other call, and without a bound a burst of logins would fill memory: hence
-//! blocking threads, and one hash per core at a time. The others wait in line, first come first
-//! served.
+//! argon2 is slow on purpose: 12 ms and 19 MiB at the crate's defaults. (An import of 2,000 users
+//! took 20 s on two cores that were not quite idle; of 2,000 who were there already, 0.1 s.) On the
+//! threads of the runtime it would stall every other call, and without a bound a burst of logins
+//! would fill memory: hence blocking threads, and one hash per core at a time. The others wait in
+//! line, first come first served.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
