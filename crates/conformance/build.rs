@@ -14,16 +14,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(folder) => PathBuf::from(folder),
         None => module_folder()?.join("proto"),
     };
-    temaki::codegen::configure()
-        .build_client(false)
-        .compile_protos(
-            &[
-                suite.join("connectrpc/conformance/v1/service.proto"),
-                suite.join("connectrpc/conformance/v1/client_compat.proto"),
-                suite.join("connectrpc/conformance/v1/server_compat.proto"),
-            ],
-            &[suite],
-        )?;
+    temaki::codegen::configure().compile_protos(
+        &[
+            suite.join("connectrpc/conformance/v1/service.proto"),
+            suite.join("connectrpc/conformance/v1/client_compat.proto"),
+            suite.join("connectrpc/conformance/v1/server_compat.proto"),
+        ],
+        &[suite],
+    )?;
     Ok(())
 }
 

@@ -14,6 +14,13 @@ fn main() -> Result<(), temaki::codegen::Error> {
             &protos.map(|name| format!("../../proto/{name}.proto")),
             &["../../proto"],
         )?;
+    // What examples/etcd calls: a part of somebody else's services.
+    temaki::codegen::configure()
+        .build_server(false)
+        .compile_protos(
+            &["../../proto/etcd/etcdserverpb.proto"],
+            &["../../proto/etcd"],
+        )?;
     // The odd files of the generator's tests: they compile where a build script puts them, and
     // rustdoc has nothing to say of them.
     let odd = [

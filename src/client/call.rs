@@ -400,7 +400,8 @@ async fn one_answer<C: Codec>(
         message = Some(codec.decode(&mut payload)?);
     }
     // An error in the trailers wins over a message that came before it.
-    let trailers = trailers::read_end(poll_fn(|cx| receiver.poll_trailers(cx)).await?)?;
+    let end = trailers::read_end(poll_fn(|cx| receiver.poll_trailers(cx)).await?);
+    let trailers = end.map_err(|status| after_headers(status, &metadata))?;
     match message {
         Some(message) => Ok(Answer {
             metadata,
@@ -409,6 +410,17 @@ async fn one_answer<C: Codec>(
         }),
         None => Err(wrong_count("0").into()),
     }
+}
+
+/// A failed call has no response to hold its headers: the status tells them, before the trailers.
+fn after_headers(mut status: Status, headers: &MetadataMap) -> Status {
+    if !headers.is_empty() {
+        let mut metadata = MetadataMap::new();
+        metadata.extend(headers.iter());
+        metadata.extend(status.metadata().iter());
+        *status.metadata_mut() = metadata;
+    }
+    status
 }
 
 fn wrong_count(found: &str) -> Status {

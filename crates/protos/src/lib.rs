@@ -25,7 +25,17 @@ pub mod grpc_testing {
     temaki::include_proto!("grpc.testing");
 }
 
-/// All of these files, compiled: an encoded `google.protobuf.FileDescriptorSet`.
+/// etcd's services, as far as `examples/etcd` calls them: `proto/etcd/etcdserverpb.proto`.
+pub mod etcdserverpb {
+    temaki::include_proto!("etcdserverpb");
+}
+
+/// What etcd stores: `proto/etcd/mvccpb.proto`.
+pub mod mvccpb {
+    temaki::include_proto!("mvccpb");
+}
+
+/// The project's own of these files, compiled: an encoded `google.protobuf.FileDescriptorSet`.
 pub const FILE_DESCRIPTOR_SET: &[u8] = temaki::include_file_descriptor_set!("protos");
 
 /// Odd files, for the code generator's sake: `tests/codegen/`, a module for each package.

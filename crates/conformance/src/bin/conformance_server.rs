@@ -93,9 +93,7 @@ async fn answer_once(
                 .push(any_of("ConformancePayload.RequestInfo", &info));
             // A call that fails at once is Trailers-Only: what was asked for as headers travels in the one block there is.
             let mut metadata = headers;
-            for header in headers_of(&trailers) {
-                append_all(&mut metadata, header)?;
-            }
+            metadata.extend(trailers.iter());
             return Err(status_of(error, metadata));
         }
         Some(unary_response_definition::Response::ResponseData(data)) => data,
@@ -105,16 +103,6 @@ async fn answer_once(
     *response.metadata_mut() = headers;
     *response.trailers_mut() = trailers;
     Ok(response)
-}
-
-fn append_all(to: &mut temaki::metadata::MetadataMap, header: suite::Header) -> Result<(), Status> {
-    let mut all = headers_of(to);
-    match all.iter_mut().find(|known| known.name == header.name) {
-        Some(known) => known.value.extend(header.value),
-        None => all.push(header),
-    }
-    *to = metadata_of(&all).map_err(unsendable)?;
-    Ok(())
 }
 
 impl ConformanceService for UnderTest {

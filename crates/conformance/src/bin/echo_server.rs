@@ -33,17 +33,10 @@ struct EchoService;
 /// The part of the metadata whose names start like this.
 fn picked(metadata: &MetadataMap, start: &str) -> MetadataMap {
     let mut picked = MetadataMap::new();
-    for entry in metadata.iter() {
-        match entry {
-            KeyAndValueRef::Ascii(name, value) if name.as_str().starts_with(start) => {
-                drop(picked.append(name.clone(), value.into()))
-            }
-            KeyAndValueRef::Binary(name, value) if name.as_str().starts_with(start) => {
-                drop(picked.append_bin(name.clone(), value.into()))
-            }
-            _ => {}
-        }
-    }
+    picked.extend(metadata.iter().filter(|entry| match entry {
+        KeyAndValueRef::Ascii(name, _) => name.as_str().starts_with(start),
+        KeyAndValueRef::Binary(name, _) => name.as_str().starts_with(start),
+    }));
     picked
 }
 
