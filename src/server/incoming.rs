@@ -76,10 +76,11 @@ impl Stream for TcpIncoming {
 
 impl Connected for TcpStream {
     fn connect_info(&self) -> ConnectInfo {
-        let mut info = ConnectInfo::default();
-        info.local_addr = self.local_addr().ok();
-        info.remote_addr = self.peer_addr().ok();
-        info
+        ConnectInfo {
+            local_addr: self.local_addr().ok(),
+            remote_addr: self.peer_addr().ok(),
+            ..ConnectInfo::default()
+        }
     }
 }
 
@@ -157,12 +158,11 @@ mod unix {
 
     impl Connected for UnixStream {
         fn connect_info(&self) -> ConnectInfo {
-            let mut info = ConnectInfo::default();
-            info.unix_peer = self
-                .peer_cred()
-                .ok()
-                .map(|cred| UnixPeer::new(cred.uid(), cred.gid(), cred.pid()));
-            info
+            let peer = self.peer_cred().ok();
+            ConnectInfo {
+                unix_peer: peer.map(|cred| UnixPeer::new(cred.uid(), cred.gid(), cred.pid())),
+                ..ConnectInfo::default()
+            }
         }
     }
 }
