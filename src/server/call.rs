@@ -7,8 +7,8 @@
 //! ```
 //!
 //! [`open`] reads the head and may refuse; that needs no future. The rest is one: the registered method
-//! ([`method`](super::method)) runs the user's handler under [`Reply::watch`], and [`Reply::answer`] sends
-//! what it gave and says how it ended. The connection polls that future where the request arrived, and
+//! ([`method`](super::method)) runs the user's handler under [`Reply::watch`], and [`Reply`] sends what it
+//! gave and says how it ended. The connection polls that future where the request arrived, and
 //! most unary calls are over in that one poll; one that has to wait is moved to a task.
 //!
 //! While it waits, three things may end it: the caller resets the stream or goes away, the deadline
@@ -120,6 +120,7 @@ pub(crate) struct Opened<C> {
 }
 
 /// Reads the head: is it gRPC, can we read it, how long may it take? An error is answered at once.
+#[inline]
 pub(crate) fn open<C: Codec>(
     incoming: Incoming,
     options: &MethodOptions,
@@ -270,58 +271,79 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// Sends what the handler gave, and ends the call. `response` is a failure of [`watch`](Self::watch), or
-    /// the handler's own result.
-    pub(crate) async fn answer<C, S>(
+    /// Sends the headers of what the handler gave; the messages are next. `response` is a failure of
+    /// [`watch`](Self::watch), or the handler's own result. An error is a call that is over.
+    pub(crate) fn send_headers<C, S>(
         &mut self,
         response: Result<Result<Response<S>, Status>, Failure>,
         opened: &mut Opened<C>,
+    ) -> Result<(S, Option<Box<MetadataMap>>), Outcome> {
+        // Nobody reads on: the rest of the request, if any, is not wanted.
+        opened.receiver = None;
+        let failure = match response {
+            Ok(Ok(response)) => {
+                let (mut metadata, messages, trailers) = response.into_ends();
+                opened.show_headers(&mut metadata);
+                let head = head::write_response(&metadata);
+                match self.respond.send_response(head, false) {
+                    Ok(body) => {
+                        self.body = Some(body);
+                        return Ok((messages, trailers));
+                    }
+                    // The stream was reset a moment ago.
+                    Err(_) => Failure::Gone,
+                }
+            }
+            Ok(Err(status)) => Failure::Status(status),
+            Err(failure) => failure,
+        };
+        Err(self.finish(opened.show_end(Err(failure))))
+    }
+
+    /// Sends messages until they end, and then how they ended, with the trailing metadata of a success.
+    pub(crate) async fn send_messages<C, S>(
+        &mut self,
+        messages: S,
+        trailers: Option<Box<MetadataMap>>,
+        opened: &Opened<C>,
         options: &MethodOptions,
     ) -> Outcome
     where
         C: Codec,
         S: Stream<Item = Result<C::Encode, Status>>,
     {
-        // Nobody reads on: the rest of the request, if any, is not wanted.
-        opened.receiver = None;
-        let end = match response {
-            Ok(Ok(response)) => self.send_response(response, opened, options).await,
-            Ok(Err(status)) => Err(Failure::Status(status)),
-            Err(failure) => Err(failure),
-        };
-        self.finish(opened.show_end(end))
-    }
-
-    /// Headers, and messages until they end. `Ok` is status OK, with its trailing metadata.
-    async fn send_response<C, S>(
-        &mut self,
-        response: Response<S>,
-        opened: &Opened<C>,
-        options: &MethodOptions,
-    ) -> Result<Option<Box<MetadataMap>>, Failure>
-    where
-        C: Codec,
-        S: Stream<Item = Result<C::Encode, Status>>,
-    {
-        let (mut metadata, messages, trailers) = response.into_ends();
-        opened.show_headers(&mut metadata);
-        self.send_headers(&metadata)?;
-        drop(metadata);
-
         let mut messages = pin!(messages);
         let mut batch = BytesMut::new();
-        loop {
-            let max_len = options.max_encoding_message_size;
-            let gathered =
-                poll_fn(|cx| poll_batch(messages.as_mut(), cx, &opened.codec, max_len, &mut batch));
-            let end = self.watch(pin!(gathered)).await?;
-            self.send(batch.split().freeze(), end.is_some()).await?;
+        let end = loop {
+            let gathered = pin!(poll_fn(|cx| {
+                poll_batch(
+                    messages.as_mut(),
+                    cx,
+                    &opened.codec,
+                    options.max_encoding_message_size,
+                    &mut batch,
+                )
+            }));
+            let end = match self.watch(gathered).await {
+                Ok(end) => end,
+                Err(failure) => break Err(failure),
+            };
+            // The last batch takes the buffer with it, which is cheaper than sharing it.
+            let bytes = if end.is_some() {
+                std::mem::take(&mut batch)
+            } else {
+                batch.split()
+            };
+            if let Err(failure) = self.send(bytes.freeze(), end.is_some()).await {
+                break Err(failure);
+            }
             match end {
                 None => {}
-                Some(Ok(())) => return Ok(trailers),
-                Some(Err(status)) => return Err(status.into()),
+                Some(Ok(())) => break Ok(trailers),
+                Some(Err(status)) => break Err(status.into()),
             }
-        }
+        };
+        self.finish(opened.show_end(end))
     }
 
     /// Waits for `work`, which runs the user's code, or for what ends the call first.
@@ -353,17 +375,6 @@ impl Reply {
             Some(body) => body.poll_reset(cx),
             None => self.respond.poll_reset(cx),
         }
-    }
-
-    fn send_headers(&mut self, metadata: &MetadataMap) -> Result<(), Failure> {
-        let head = head::write_response(metadata);
-        // It fails if the stream was reset a moment ago, and then nobody listens.
-        let body = self
-            .respond
-            .send_response(head, false)
-            .map_err(|_| Failure::Gone)?;
-        self.body = Some(body);
-        Ok(())
     }
 
     /// Gives `batch` to `h2`, as fast as the caller takes it. `is_last` if trailers come next.

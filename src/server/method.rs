@@ -219,12 +219,19 @@ impl<T: Send + Sync + 'static> Methods<T> {
         self.route(name, codec, handler, |entry, mut reply, mut opened| {
             Box::pin(async move {
                 let handled = async {
-                    let response =
-                        (entry.handler)(entry.service.clone(), opened.one_message().await?).await?;
+                    let request = opened.one_message().await?;
+                    let response = (entry.handler)(entry.service.clone(), request).await?;
                     Ok(response.map(Once::new))
                 };
                 let response = reply.watch(pin!(handled)).await;
-                reply.answer(response, &mut opened, &entry.options).await
+                match reply.send_headers(response, &mut opened) {
+                    Ok((messages, trailers)) => {
+                        reply
+                            .send_messages(messages, trailers, &opened, &entry.options)
+                            .await
+                    }
+                    Err(outcome) => outcome,
+                }
             })
         });
     }
@@ -240,10 +247,18 @@ impl<T: Send + Sync + 'static> Methods<T> {
         self.route(name, codec, handler, |entry, mut reply, mut opened| {
             Box::pin(async move {
                 let handled = async {
-                    (entry.handler)(entry.service.clone(), opened.one_message().await?).await
+                    let request = opened.one_message().await?;
+                    (entry.handler)(entry.service.clone(), request).await
                 };
                 let response = reply.watch(pin!(handled)).await;
-                reply.answer(response, &mut opened, &entry.options).await
+                match reply.send_headers(response, &mut opened) {
+                    Ok((messages, trailers)) => {
+                        reply
+                            .send_messages(messages, trailers, &opened, &entry.options)
+                            .await
+                    }
+                    Err(outcome) => outcome,
+                }
             })
         });
     }
@@ -258,12 +273,19 @@ impl<T: Send + Sync + 'static> Methods<T> {
         self.route(name, codec, handler, |entry, mut reply, mut opened| {
             Box::pin(async move {
                 let handled = async {
-                    let response =
-                        (entry.handler)(entry.service.clone(), opened.stream().await?).await?;
+                    let request = opened.stream().await?;
+                    let response = (entry.handler)(entry.service.clone(), request).await?;
                     Ok(response.map(Once::new))
                 };
                 let response = reply.watch(pin!(handled)).await;
-                reply.answer(response, &mut opened, &entry.options).await
+                match reply.send_headers(response, &mut opened) {
+                    Ok((messages, trailers)) => {
+                        reply
+                            .send_messages(messages, trailers, &opened, &entry.options)
+                            .await
+                    }
+                    Err(outcome) => outcome,
+                }
             })
         });
     }
@@ -281,7 +303,14 @@ impl<T: Send + Sync + 'static> Methods<T> {
                 let handled =
                     async { (entry.handler)(entry.service.clone(), opened.stream().await?).await };
                 let response = reply.watch(pin!(handled)).await;
-                reply.answer(response, &mut opened, &entry.options).await
+                match reply.send_headers(response, &mut opened) {
+                    Ok((messages, trailers)) => {
+                        reply
+                            .send_messages(messages, trailers, &opened, &entry.options)
+                            .await
+                    }
+                    Err(outcome) => outcome,
+                }
             })
         });
     }
