@@ -16,7 +16,6 @@ use crate::wire::{self, mapping, timeout};
 use crate::{Code, Origin, Status, trailers};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static(wire::GRPC_TIMEOUT);
-const GRPC_ENCODING: HeaderName = HeaderName::from_static(wire::GRPC_ENCODING);
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static(wire::GRPC_ACCEPT_ENCODING);
 const APPLICATION_GRPC: HeaderValue = HeaderValue::from_static(content_type::APPLICATION_GRPC);
 
@@ -101,7 +100,7 @@ pub(crate) fn write_response(metadata: &MetadataMap) -> http::Response<()> {
     //= GRPC-RES-200  gRPC outcomes travel under HTTP 200
     let mut response = http::Response::new(());
     let headers = response.headers_mut();
-    headers.reserve(1 + metadata.len());
+    headers.reserve(1 + metadata.as_headers().len());
     headers.insert(CONTENT_TYPE, APPLICATION_GRPC);
     metadata.extend_headers(headers);
     response
@@ -129,9 +128,35 @@ pub(crate) fn write_trailers_only(
 #[derive(Clone, Debug)]
 pub(crate) struct RequestTemplate {
     /// Scheme and authority; the path is each method's own.
-    pub(crate) scheme: http::uri::Scheme,
-    pub(crate) authority: http::uri::Authority,
-    pub(crate) user_agent: HeaderValue,
+    scheme: http::uri::Scheme,
+    authority: http::uri::Authority,
+    /// The headers of a call without timeout and metadata. Copying a map is cheaper than filling one.
+    headers: HeaderMap,
+}
+
+impl RequestTemplate {
+    /// What every request to this authority says.
+    pub(crate) fn new(
+        scheme: http::uri::Scheme,
+        authority: http::uri::Authority,
+        user_agent: HeaderValue,
+    ) -> Self {
+        let mut headers = HeaderMap::with_capacity(3);
+        //= GRPC-TE-TRAILERS  client sends te: trailers
+        headers.insert(TE, HeaderValue::from_static(wire::TE_TRAILERS));
+        headers.insert(CONTENT_TYPE, APPLICATION_GRPC);
+        headers.insert(USER_AGENT, user_agent);
+        Self {
+            scheme,
+            authority,
+            headers,
+        }
+    }
+
+    /// For people: whom the requests are for.
+    pub(crate) fn authority(&self) -> &str {
+        self.authority.as_str()
+    }
 }
 
 /// Request-Headers.
@@ -149,20 +174,22 @@ pub(crate) fn write_request(
     parts.path_and_query = Some(path);
     // The three parts together always make a URI; `/` would stand in if they ever did not.
     *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
-    let mut headers = HeaderMap::with_capacity(4 + metadata.len());
     //= GRPC-HDR-ORDER  grpc-timeout right after pseudo-headers, call definition before metadata
-    if let Some(timeout) = timeout {
-        let value = timeout::encode(timeout);
-        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-            headers.insert(GRPC_TIMEOUT, value);
+    *request.headers_mut() = match timeout {
+        None => template.headers.clone(),
+        Some(timeout) => {
+            let sent = metadata.as_headers().len();
+            let mut headers = HeaderMap::with_capacity(1 + template.headers.len() + sent);
+            if let Ok(value) = HeaderValue::from_bytes(timeout::encode(timeout).as_bytes()) {
+                headers.insert(GRPC_TIMEOUT, value);
+            }
+            for (name, value) in &template.headers {
+                headers.insert(name.clone(), value.clone());
+            }
+            headers
         }
-    }
-    //= GRPC-TE-TRAILERS  client sends te: trailers
-    headers.insert(TE, HeaderValue::from_static(wire::TE_TRAILERS));
-    headers.insert(CONTENT_TYPE, APPLICATION_GRPC);
-    headers.insert(USER_AGENT, template.user_agent.clone());
-    metadata.extend_headers(&mut headers);
-    *request.headers_mut() = headers;
+    };
+    metadata.extend_headers(request.headers_mut());
     request
 }
 
@@ -191,10 +218,18 @@ pub(crate) fn read_response(status: StatusCode, headers: HeaderMap, is_end: bool
         // A status in trailers would win; but a body that is not gRPC's has none.
         return ResponseHead::Foreign(Status::library(guess, message, Origin::Http(http)));
     }
-    let found = headers.get(CONTENT_TYPE);
+    // One look at each header, as in a request.
+    let (mut found, mut encoding) = (None, None);
+    for (name, value) in &headers {
+        match name.as_str() {
+            wire::CONTENT_TYPE => _ = found.get_or_insert(value),
+            wire::GRPC_ENCODING => _ = encoding.get_or_insert(value),
+            _ => {}
+        }
+    }
     match found.and_then(|value| content_type::parse(value.as_bytes())) {
         Some(ContentType::Proto) if is_end => ResponseHead::Over(trailers::read_end(Some(headers))),
-        Some(ContentType::Proto) => match headers.get(GRPC_ENCODING) {
+        Some(ContentType::Proto) => match encoding {
             Some(name)
                 if ContentCoding::parse(name.as_bytes()) != Some(ContentCoding::Identity) =>
             {

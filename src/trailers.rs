@@ -28,7 +28,8 @@ const FIELD_OVERHEAD: usize = 32;
 /// The trailers of a call that ended well.
 pub(crate) fn write_ok(metadata: Option<&MetadataMap>) -> HeaderMap {
     //= GRPC-RES-TRAILERS  status in trailers, even when OK
-    let mut headers = HeaderMap::with_capacity(1 + metadata.map_or(0, MetadataMap::len));
+    let mut headers =
+        HeaderMap::with_capacity(1 + metadata.map_or(0, |metadata| metadata.as_headers().len()));
     headers.insert(GRPC_STATUS, HeaderValue::from_static("0"));
     if let Some(metadata) = metadata {
         metadata.extend_headers(&mut headers);
@@ -111,7 +112,11 @@ pub(crate) fn read_end(trailers: Option<HeaderMap>) -> Result<MetadataMap, Statu
             Origin::Protocol,
         ));
     };
-    let Some(value) = headers.get(GRPC_STATUS) else {
+    // Trailers are few, and mostly one: looking at each is cheaper than asking by name.
+    let status = headers
+        .iter()
+        .find(|(name, _)| name.as_str() == wire::GRPC_STATUS);
+    let Some((_, value)) = status else {
         return Err(Status::library(
             Code::Unknown,
             "the trailers hold no grpc-status",

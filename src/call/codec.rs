@@ -5,7 +5,7 @@
 
 use std::marker::PhantomData;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use crate::{Code, Origin, Status};
 
@@ -26,7 +26,9 @@ pub trait Codec: Clone + Default + Send + Sync + 'static {
     }
 
     /// Appends the bytes of `item` to `buf`. What is in `buf` already belongs to somebody else.
-    fn encode(&self, item: Self::Encode, buf: &mut BytesMut) -> Result<(), Status>;
+    ///
+    /// A call that is made again encodes its message again.
+    fn encode(&self, item: &Self::Encode, buf: &mut BytesMut) -> Result<(), Status>;
 
     /// Reads one message out of exactly its bytes. Parts of `payload` may be kept (they share its memory).
     ///
@@ -67,7 +69,7 @@ where
         item.encoded_len()
     }
 
-    fn encode(&self, item: E, buf: &mut BytesMut) -> Result<(), Status> {
+    fn encode(&self, item: &E, buf: &mut BytesMut) -> Result<(), Status> {
         item.encode(buf).map_err(|error| {
             Status::library(
                 Code::Internal,
@@ -101,8 +103,8 @@ impl Codec for BytesCodec {
         item.len()
     }
 
-    fn encode(&self, item: Bytes, buf: &mut BytesMut) -> Result<(), Status> {
-        buf.put(item);
+    fn encode(&self, item: &Bytes, buf: &mut BytesMut) -> Result<(), Status> {
+        buf.extend_from_slice(item);
         Ok(())
     }
 

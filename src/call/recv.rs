@@ -21,9 +21,10 @@ use crate::call::ending::status_of;
 use crate::wire::length_prefixed::{Decoder, LengthError};
 use crate::{Code, Origin, Status};
 
-/// A last chunk smaller than this is not credited by itself: `h2` gives its credit back when the
-/// stream is dropped, which for a small unary call is at once, and one lock cheaper.
-const LEAVE_TO_DROP: usize = 4 * 1024;
+/// Credit is given back in portions of at least this much. What is still owed at the end of a small call
+/// `h2` gives back when the stream is dropped, which is one lock cheaper. Windows are never so small that
+/// a peer would miss it.
+const PORTION: usize = 4 * 1024;
 
 /// Reads the messages of one stream.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(crate) struct Receiver {
     side: Side,
     /// END_STREAM or trailers have come: there is no more DATA.
     ended: bool,
+    /// Bytes that were taken, and whose credit was not given back. `0 <= owed < PORTION`.
+    owed: usize,
 }
 
 impl Receiver {
@@ -43,6 +46,7 @@ impl Receiver {
             decoder: Decoder::new(max_len),
             side,
             ended: false,
+            owed: 0,
         }
     }
 
@@ -98,11 +102,12 @@ impl Receiver {
 
     /// Tells `h2` that `len` bytes were taken, so that the peer may send as many again.
     fn give_credit(&mut self, len: usize) {
-        if len < LEAVE_TO_DROP && self.stream.is_end_stream() {
-            return;
+        self.owed += len;
+        if self.owed >= PORTION {
+            // It fails only if more is given back than was received, which this line cannot do.
+            let _ = self.stream.flow_control().release_capacity(self.owed);
+            self.owed = 0;
         }
-        // It fails only if more is given back than was received, which this line cannot do.
-        let _ = self.stream.flow_control().release_capacity(len);
     }
 }
 

@@ -25,12 +25,12 @@ use crate::{Code, Origin, Status};
 /// what the codec says.
 pub(crate) fn encode<C: Codec>(
     codec: &C,
-    item: C::Encode,
+    item: &C::Encode,
     max_len: usize,
     buf: &mut BytesMut,
 ) -> Result<(), Status> {
     let start = buf.len();
-    buf.reserve(PREFIX_LEN + codec.encoded_len(&item));
+    buf.reserve(PREFIX_LEN + codec.encoded_len(item));
     buf.extend_from_slice(&[0; PREFIX_LEN]);
     let encoded = codec.encode(item, buf).and_then(|()| {
         let len = buf.len() - start - PREFIX_LEN;

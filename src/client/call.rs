@@ -25,6 +25,7 @@ use h2::{RecvStream, SendStream};
 use http::uri::PathAndQuery;
 
 use super::channel::Channel;
+use super::connect::Connection;
 use super::retry::{Failed, Seen, TransparentRetry};
 use crate::call::Side;
 use crate::call::codec::Codec;
@@ -77,7 +78,8 @@ impl Outgoing {
         let mut intercepted = None;
         if !channel.interceptors.is_empty() {
             head.set_path(path.clone());
-            head = within(deadline, channel.interceptors.request(head)).await??;
+            let request = Box::pin(channel.interceptors.request(head));
+            head = within(deadline, pin!(request)).await??;
             intercepted = channel.interceptors.call_of(&head);
         }
         Ok(Self {
@@ -92,16 +94,21 @@ impl Outgoing {
     /// A stream with its request headers on their way, on a connection when there is one to be had.
     pub(super) async fn open(&self) -> Result<Opened, Failed> {
         let subchannel = self.channel.subchannel();
-        let mut connection = match subchannel.ready_now() {
+        let connection = match subchannel.ready_now() {
             Some(connection) => connection,
             None => {
                 let wait = self
                     .head
                     .wait_for_ready()
                     .unwrap_or(self.channel.config().wait_for_ready);
-                subchannel.ready(wait).await?
+                // In a box, so that calls on a connection that is there do not carry room for the wait.
+                Box::pin(subchannel.ready(wait)).await?
             }
         };
+        self.open_on(connection)
+    }
+
+    fn open_on(&self, mut connection: Connection) -> Result<Opened, Failed> {
         let timeout = self
             .deadline
             .map(|at| at.saturating_duration_since(timer::now()));
@@ -122,32 +129,36 @@ impl Outgoing {
             }),
             Err(error) => {
                 // The connection is of no more use to anybody; the next look finds another.
-                subchannel.lost(connection.id);
+                self.channel.subchannel().lost(connection.id);
                 Err(Failed::unsent(error))
             }
         }
     }
 
-    /// Makes attempts until one is answered, or failed for good.
-    async fn attempts<T, F, A>(&self, mut attempt: F) -> Result<T, Status>
+    /// Makes attempts until one is answered, or failed for good. The message is kept, and encoded for each:
+    /// bytes that are shared with a second attempt cost more, and there hardly ever is one.
+    async fn attempts<T, E, F, A>(&self, mut encode: E, mut attempt: F) -> Result<T, Status>
     where
-        F: FnMut(Opened) -> A,
+        E: FnMut() -> Result<Bytes, Status>,
+        F: FnMut(Opened, Bytes) -> A,
         A: Future<Output = Result<T, Failed>>,
     {
-        let work = async {
+        let work = pin!(async {
             let mut retry = TransparentRetry::default();
             loop {
-                let result = match self.open().await {
-                    Ok(opened) => attempt(opened).await,
-                    Err(failed) => Err(failed),
+                let body = encode()?;
+                let failed = match self.open().await {
+                    Ok(opened) => match attempt(opened, body).await {
+                        Ok(answer) => return Ok(answer),
+                        Err(failed) => failed,
+                    },
+                    Err(failed) => failed,
                 };
-                match result {
-                    Ok(answer) => return Ok(answer),
-                    Err(failed) if retry.allows(failed.seen) => {}
-                    Err(failed) => return Err(failed.status),
+                if !retry.allows(failed.seen) {
+                    return Err(failed.status);
                 }
             }
-        };
+        });
         within(self.deadline, work)
             .await?
             .map_err(|status| self.settle(status))
@@ -232,9 +243,8 @@ struct Answer<T> {
 /// `work`, or DEADLINE_EXCEEDED at the moment the deadline passes.
 pub(super) async fn within<F: Future>(
     deadline: Option<Instant>,
-    work: F,
+    mut work: Pin<&mut F>,
 ) -> Result<F::Output, Status> {
-    let mut work = pin!(work);
     let mut deadline = Timer::new(deadline);
     poll_fn(|cx| match work.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Ok(output)),
@@ -253,9 +263,10 @@ pub(super) async fn unary<C: Codec>(
 ) -> Result<Response<C::Decode>, Status> {
     let (head, message) = request.split();
     let call = Outgoing::new(channel, path, head).await?;
-    let (codec, body) = (&codec, &encode_one(channel, &codec, message)?);
+    let codec = &codec;
+    let encode = move || encode_one(channel, codec, &message);
     let answer = call
-        .attempts(|opened| async move {
+        .attempts(encode, |opened, body| async move {
             let Opened {
                 response,
                 mut stream,
@@ -263,11 +274,11 @@ pub(super) async fn unary<C: Codec>(
             } = opened;
             if body.len() <= SMALL {
                 // If it fails, the response does too, and knows why.
-                let _ = stream.send_data(body.clone(), true);
+                let _ = stream.send_data(body, true);
                 return one_answer(response, codec, channel.max_decoding_message_size).await;
             }
             let answer = one_answer(response, codec, channel.max_decoding_message_size);
-            uploading(&mut stream, body.clone(), answer).await
+            uploading(&mut stream, body, answer).await
         })
         .await;
     call.finish(answer)
@@ -282,19 +293,20 @@ pub(super) async fn server_streaming<C: Codec>(
 ) -> Result<Response<Streaming<C::Decode>>, Status> {
     let (head, message) = request.split();
     let call = Outgoing::new(channel, path, head).await?;
-    let (call, codec, body) = (&call, &codec, &encode_one(channel, &codec, message)?);
-    call.attempts(|opened| async move {
+    let (call, codec) = (&call, &codec);
+    let encode = move || encode_one(channel, codec, &message);
+    call.attempts(encode, |opened, body| async move {
         let Opened {
             response,
             mut stream,
             open,
         } = opened;
         let lane = if body.len() <= SMALL {
-            let _ = stream.send_data(body.clone(), true);
+            let _ = stream.send_data(body, true);
             None
         } else {
             let lane = SharedLane::new(stream);
-            tokio::spawn(upload(lane.clone(), body.clone()));
+            tokio::spawn(upload(lane.clone(), body));
             Some(lane)
         };
         answer_stream(call, codec, response, lane, open).await
@@ -325,7 +337,7 @@ where
         let answer = one_answer(response, &codec, call.channel.max_decoding_message_size).await;
         lane.end(answer.map_err(|failed| failed.status))
     };
-    let answer = within(call.deadline, work)
+    let answer = within(call.deadline, pin!(work))
         .await
         .and_then(|result| result)
         .map_err(|status| call.settle(status));
@@ -361,7 +373,7 @@ where
             Err(failed) => lane.end(Err(failed.status)),
         }
     };
-    within(call.deadline, work)
+    within(call.deadline, pin!(work))
         .await
         .and_then(|result| result)
         .map_err(|status| call.settle(status))
@@ -521,7 +533,11 @@ async fn quote(status: Status, mut body: RecvStream) -> Status {
     Status::library(status.code(), message, status.origin())
 }
 
-fn encode_one<C: Codec>(channel: &Channel, codec: &C, message: C::Encode) -> Result<Bytes, Status> {
+fn encode_one<C: Codec>(
+    channel: &Channel,
+    codec: &C,
+    message: &C::Encode,
+) -> Result<Bytes, Status> {
     let mut body = BytesMut::new();
     send::encode(codec, message, channel.max_encoding_message_size, &mut body)?;
     Ok(body.freeze())
@@ -621,7 +637,7 @@ fn poll_batch<C: Codec, S: Stream<Item = C::Encode>>(
     while batch.len() < BATCH {
         match messages.as_mut().poll_next(cx) {
             Poll::Ready(Some(message)) => {
-                if let Err(status) = send::encode(codec, message, max_len, batch) {
+                if let Err(status) = send::encode(codec, &message, max_len, batch) {
                     return Poll::Ready(Gathered::Failed(status));
                 }
             }

@@ -215,7 +215,7 @@ impl Channel {
 impl std::fmt::Debug for Channel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Channel")
-            .field("authority", &self.shared.template.authority.as_str())
+            .field("authority", &self.shared.template.authority())
             .field("state", &self.state())
             .finish_non_exhaustive()
     }

@@ -160,13 +160,13 @@ impl Endpoint {
 
     /// How many bytes the server may send ahead of a reader of one stream. Default 1 MiB.
     pub fn initial_stream_window_size(mut self, bytes: u32) -> Self {
-        self.config.http2.stream_window = bytes.min(MAX_WINDOW);
+        self.config.http2.stream_window = bytes.clamp(MIN_WINDOW, MAX_WINDOW);
         self
     }
 
     /// The same for all streams of the connection together. Default 16 MiB.
     pub fn initial_connection_window_size(mut self, bytes: u32) -> Self {
-        self.config.http2.connection_window = bytes.min(MAX_WINDOW);
+        self.config.http2.connection_window = bytes.clamp(MIN_WINDOW, MAX_WINDOW);
         self
     }
 
@@ -245,11 +245,11 @@ impl Endpoint {
     }
 
     pub(super) fn template(&self) -> RequestTemplate {
-        RequestTemplate {
-            scheme: self.target.scheme.clone(),
-            authority: self.target.authority.clone(),
-            user_agent: self.config.user_agent.clone(),
-        }
+        RequestTemplate::new(
+            self.target.scheme.clone(),
+            self.target.authority.clone(),
+            self.config.user_agent.clone(),
+        )
     }
 
     pub(super) fn config(&self) -> Arc<Config> {
@@ -257,6 +257,9 @@ impl Endpoint {
     }
 }
 
+/// The smallest flow-control window that may be asked for: a smaller one would make readers and peers wait
+/// for each other's portions of credit.
+const MIN_WINDOW: u32 = 16 * 1024;
 /// The largest flow-control window (RFC 9113 §6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 

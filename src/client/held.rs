@@ -6,6 +6,7 @@
 //! server has answered anything, so that a server which answers only when spoken to is no deadlock.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -89,17 +90,13 @@ impl Opening {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .take();
-            let outgoing = Outgoing::new(
-                &self.channel,
-                self.path.clone(),
-                head.unwrap_or(Request::new(())),
-            )
-            .await?;
+            let head = head.unwrap_or(Request::new(()));
+            let outgoing = Outgoing::new(&self.channel, self.path.clone(), head).await?;
             let Opened {
                 response,
                 stream,
                 open,
-            } = within(outgoing.deadline, outgoing.open_for_stream()).await??;
+            } = within(outgoing.deadline, pin!(outgoing.open_for_stream())).await??;
             Ok(Lanes {
                 outgoing,
                 requests: SharedLane::new(stream),
@@ -135,7 +132,7 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
         let max_len = channel.max_encoding_message_size;
         let encoder = codec.clone();
         let encode =
-            Box::new(move |item, buf: &mut BytesMut| send::encode(&encoder, item, max_len, buf));
+            Box::new(move |item, buf: &mut BytesMut| send::encode(&encoder, &item, max_len, buf));
         let read = Box::new(move |receiver, deadline, ending| {
             Streaming::new(receiver, codec.clone(), deadline, ending)
         });
@@ -245,7 +242,7 @@ impl<Req> CallSender<Req> {
         let mut bytes = self.buffer.split().freeze();
         let sent = within(
             lanes.outgoing.deadline,
-            poll_fn(|cx| lanes.requests.poll_send(cx, &mut bytes)),
+            pin!(poll_fn(|cx| lanes.requests.poll_send(cx, &mut bytes))),
         )
         .await;
         match sent {
@@ -356,7 +353,10 @@ impl<Res: 'static> CallReceiver<Res> {
         let deadline = lanes.outgoing.deadline;
         let head = within(
             deadline,
-            read_head(response, self.opening.channel.max_decoding_message_size),
+            pin!(read_head(
+                response,
+                self.opening.channel.max_decoding_message_size
+            )),
         )
         .await;
         let head = head.and_then(|head| head.map_err(|failed| failed.status));

@@ -247,7 +247,7 @@ fn poll_batch<C: Codec, S: Stream<Item = Result<C::Encode, Status>>>(
     while batch.len() < BATCH {
         match messages.as_mut().poll_next(cx) {
             Poll::Ready(Some(Ok(message))) => {
-                if let Err(status) = send::encode(codec, message, max_len, batch) {
+                if let Err(status) = send::encode(codec, &message, max_len, batch) {
                     return Poll::Ready(Some(Err(status)));
                 }
             }

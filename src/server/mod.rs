@@ -149,14 +149,14 @@ impl Server {
     /// How many bytes a caller may send ahead of a handler that reads one stream. Default 1 MiB, which
     /// keeps a bulk upload moving over a link of 80 Mbit/s and 100 ms.
     pub fn initial_stream_window_size(mut self, bytes: u32) -> Self {
-        self.limits.http2.stream_window = bytes.min(MAX_WINDOW);
+        self.limits.http2.stream_window = bytes.clamp(MIN_WINDOW, MAX_WINDOW);
         self
     }
 
     /// The same for all streams of a connection together. Default 16 MiB. It is the most that handlers
     /// which do not read can make one connection hold; when it is full, all its uploads wait.
     pub fn initial_connection_window_size(mut self, bytes: u32) -> Self {
-        self.limits.http2.connection_window = bytes.min(MAX_WINDOW);
+        self.limits.http2.connection_window = bytes.clamp(MIN_WINDOW, MAX_WINDOW);
         self
     }
 
@@ -352,6 +352,9 @@ impl Server {
     }
 }
 
+/// The smallest flow-control window that may be asked for: a smaller one would make readers and peers wait
+/// for each other's portions of credit.
+const MIN_WINDOW: u32 = 16 * 1024;
 /// The largest flow-control window (RFC 9113 §6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 
