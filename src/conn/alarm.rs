@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -17,6 +17,8 @@ pub(crate) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
     /// When it rings; `None` while it is not set.
     at: Option<Instant>,
+    /// Who is woken then; `None` until the timer was told.
+    waker: Option<Waker>,
 }
 
 impl Alarm {
@@ -31,17 +33,26 @@ impl Alarm {
             return;
         }
         self.at = Some(at);
+        self.waker = None;
         match &mut self.sleep {
             Some(sleep) => sleep.as_mut().reset(at),
             none => *none = Some(Box::pin(sleep_until(at))),
         }
     }
 
-    /// `Ready` once the alarm rings; it is then unset.
+    /// `Ready` once the alarm rings; it is then unset. In nearly all turns this is two comparisons.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (Some(_), Some(sleep)) = (self.at, &mut self.sleep) else {
             return Poll::Pending;
         };
+        let told = self
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()));
+        if told && !sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        self.waker = Some(cx.waker().clone());
         std::task::ready!(sleep.as_mut().poll(cx));
         self.at = None;
         Poll::Ready(())

@@ -315,10 +315,12 @@ impl<T: Send + Sync + 'static> Methods<T> {
         });
     }
 
-    fn route<C, F>(&mut self, name: &str, codec: C, handler: F, run: Run<T, C, F>)
+    /// `run` runs a handler of one shape, from the request's first message to the answer's trailers.
+    fn route<C, F, R>(&mut self, name: &str, codec: C, handler: F, run: R)
     where
         C: Codec,
         F: Send + Sync + 'static,
+        R: Fn(Arc<Entry<T, F>>, Reply, Opened<C>) -> CallFuture + Send + Sync + 'static,
     {
         let entry = Arc::new(Entry {
             service: self.service.clone(),
@@ -335,9 +337,6 @@ impl<T: Send + Sync + 'static> Methods<T> {
         });
     }
 }
-
-/// Runs a handler of one shape, from the request's first message to the answer's trailers.
-type Run<T, C, F> = fn(Arc<Entry<T, F>>, Reply, Opened<C>) -> CallFuture;
 
 impl<T> Service for Methods<T> {
     fn into_methods(self) -> RegisteredMethods {
