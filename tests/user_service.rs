@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader, Lines};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use temaki::{Code, Status};
@@ -18,21 +19,33 @@ use temaki_protos::user::{
     ResolveUserResponse,
 };
 
-/// An example's program, which `cargo test` builds beside this test.
+/// An example's program, built if it is not there or not up to date: `cargo test` builds an example that
+/// has tests of its own as a test, and not as the program.
 fn program(name: &str) -> PathBuf {
-    let target = std::env::current_exe()
-        .unwrap()
-        .parent()
-        .and_then(Path::parent)
-        .unwrap()
-        .to_owned();
-    let program = target.join("examples").join(name);
-    assert!(
-        program.exists(),
-        "{} is not there: `cargo build --example {name}`, or a plain `cargo test`",
-        program.display()
-    );
-    program
+    static BUILT: OnceLock<()> = OnceLock::new();
+    let exe = std::env::current_exe().unwrap();
+    let profile = exe.parent().and_then(Path::parent).unwrap().to_owned();
+    BUILT.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args([
+            "build",
+            "--quiet",
+            "--example",
+            "user_service",
+            "--example",
+            "user_client",
+        ]);
+        build.current_dir(env!("CARGO_MANIFEST_DIR"));
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        build.arg("--target-dir").arg(profile.parent().unwrap());
+        assert!(
+            build.status().unwrap().success(),
+            "the examples do not build"
+        );
+    });
+    profile.join("examples").join(name)
 }
 
 /// A directory of its own for each test, removed at the end.
