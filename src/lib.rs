@@ -106,3 +106,7 @@ macro_rules! include_file_descriptor_set {
         include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".bin"))
     };
 }
+
+#[cfg(all(doctest, feature = "server", feature = "client"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
