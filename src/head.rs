@@ -207,7 +207,7 @@ pub(crate) enum ResponseHead {
 /// Reads a response's headers. `is_end` is END_STREAM on them.
 pub(crate) fn read_response(status: StatusCode, headers: HeaderMap, is_end: bool) -> ResponseHead {
     if is_end && trailers::has_status(&headers) {
-        // Whatever the HTTP status says, the peer spoke gRPC.
+        //= GRPC-RES-PRECEDENCE  whatever the HTTP status says, the peer spoke gRPC
         return ResponseHead::Over(trailers::read_end(Some(headers)));
     }
     //= HTTP-STATUS-MAP  HTTP status to code table
@@ -264,4 +264,177 @@ fn unreadable_encoding(name: &HeaderValue) -> Status {
 
 fn foreign(code: Code, message: String) -> Status {
     Status::library(code, message, Origin::Protocol)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POST: Method = Method::POST;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(name, value)| {
+                let name = HeaderName::from_static(name);
+                (name, HeaderValue::from_static(value))
+            })
+            .collect()
+    }
+
+    fn code_of(refusal: Refusal) -> Result<StatusCode, Code> {
+        match refusal {
+            Refusal::Http(status) => Ok(status),
+            Refusal::Grpc(status) | Refusal::Encoding(status) => Err(status.code()),
+        }
+    }
+
+    //= GRPC-METHOD-POST  type=test
+    //= GRPC-CT-415  type=test
+    //= COMP-UNSUPPORTED  type=test
+    #[test]
+    fn b1_to_b12_what_is_refused_before_any_handler() {
+        let grpc = ("content-type", "application/grpc");
+        #[rustfmt::skip]
+        let rows: [(Method, &[(&str, &str)], _, &str); 9] = [
+            (Method::GET, &[grpc], Ok(405), "a browser"),
+            (Method::PUT, &[grpc], Ok(405), "no other verb either"),
+            (POST, &[], Ok(415), "no content-type"),
+            (POST, &[("content-type", "application/grpcfoo")], Ok(415), "another media type"),
+            (POST, &[("content-type", "application/grpc+json")], Err(Code::Unimplemented), "gRPC, in a format that is not served"),
+            (POST, &[grpc, ("grpc-encoding", "gzip")], Err(Code::Unimplemented), "an encoding we cannot read"),
+            (POST, &[grpc, ("grpc-encoding", "nonsense")], Err(Code::Unimplemented), "one that nobody knows"),
+            (POST, &[grpc, ("grpc-timeout", "123456789S")], Err(Code::Internal), "nine digits"),
+            (POST, &[grpc, ("grpc-timeout", "5")], Err(Code::Internal), "no unit"),
+        ];
+        for (method, pairs, expected, why) in rows {
+            let refused = code_of(read_request(&method, &headers(pairs)).unwrap_err());
+            assert_eq!(refused.map(|status| status.as_u16()), expected, "{why}");
+        }
+        let gzip = headers(&[grpc, ("grpc-encoding", "gzip")]);
+        let Err(Refusal::Encoding(status)) = read_request(&POST, &gzip) else {
+            panic!("the answer to a foreign encoding lists ours");
+        };
+        assert!(
+            status.message().contains("accepted here: identity"),
+            "{status}"
+        );
+        let end = trailers::write_status(&status);
+        let answer = write_trailers_only(end, Some(ContentCodings::NONE));
+        assert_eq!(answer.headers()["grpc-accept-encoding"], "identity");
+    }
+
+    //= GRPC-TIMEOUT-ABSENT  type=test
+    #[test]
+    fn b3_b5_b8_what_is_served() {
+        let secs = |n| Some(Duration::from_secs(n));
+        #[rustfmt::skip]
+        let rows: [(&[(&str, &str)], _, &str); 5] = [
+            (&[("content-type", "application/grpc")], None, "no timeout is no limit; no `te` is borne"),
+            (&[("content-type", "application/grpc+proto")], None, "the format's name"),
+            (&[("content-type", "APPLICATION/GRPC; charset=utf-8")], None, "case and parameters"),
+            (&[("content-type", "application/grpc"), ("grpc-encoding", "identity")], None, "nothing in many words"),
+            (&[("content-type", "application/grpc"), ("grpc-timeout", "2S")], secs(2), "a limit"),
+        ];
+        for (pairs, expected, why) in rows {
+            assert_eq!(
+                read_request(&POST, &headers(pairs)).unwrap(),
+                expected,
+                "{why}"
+            );
+        }
+    }
+
+    //= GRPC-TE-TRAILERS  type=test
+    //= GRPC-HDR-ORDER  type=test
+    #[test]
+    fn b43_the_call_definition_stands_before_metadata() {
+        let template = RequestTemplate {
+            scheme: http::uri::Scheme::HTTP,
+            authority: http::uri::Authority::from_static("localhost:50051"),
+            user_agent: HeaderValue::from_static("test"),
+        };
+        let mut metadata = MetadataMap::new();
+        metadata.insert("aaa", "first in the alphabet".parse().unwrap());
+        let path = http::uri::PathAndQuery::from_static("/pkg.Service/Method");
+        let timeout = Some(Duration::from_secs(1));
+        let request = write_request(&template, path, timeout, &metadata);
+        assert_eq!(request.method(), POST);
+        assert_eq!(request.uri(), "http://localhost:50051/pkg.Service/Method");
+        let sent: Vec<_> = request.headers().iter().collect();
+        let expected = [
+            ("grpc-timeout", "1S"),
+            ("te", "trailers"),
+            ("content-type", "application/grpc"),
+            ("user-agent", "test"),
+            ("aaa", "first in the alphabet"),
+        ];
+        assert_eq!(sent.len(), expected.len());
+        for ((name, value), (expected_name, expected_value)) in sent.into_iter().zip(expected) {
+            assert_eq!(
+                (name.as_str(), value.as_bytes()),
+                (expected_name, expected_value.as_bytes())
+            );
+        }
+    }
+
+    //= GRPC-RES-200  type=test
+    //= GRPC-RES-TRAILERS-ONLY  type=test
+    #[test]
+    fn an_answer_is_http_200_whatever_became_of_the_call() {
+        let open = write_response(&MetadataMap::new());
+        let status = Status::not_found("no such user");
+        let over = write_trailers_only(trailers::write_status(&status), None);
+        for answer in [&open, &over] {
+            assert_eq!(answer.status(), StatusCode::OK);
+            assert_eq!(answer.headers()[CONTENT_TYPE], "application/grpc");
+        }
+        assert_eq!(over.headers()["grpc-status"], "5");
+        assert!(
+            !open.headers().contains_key("grpc-status"),
+            "that is for the end"
+        );
+    }
+
+    //= GRPC-STATUS-SYNTH  type=test
+    //= HTTP-STATUS-MAP  type=test
+    //= GRPC-RES-PRECEDENCE  type=test
+    #[test]
+    fn b46_to_b54_what_a_caller_makes_of_an_answers_head() {
+        enum Found {
+            Open,
+            Over(Code),
+            Foreign(Code),
+        }
+        use Found::{Foreign, Open, Over};
+        let grpc = ("content-type", "application/grpc");
+        #[rustfmt::skip]
+        let rows: [(u16, &[(&str, &str)], bool, Found, &str); 12] = [
+            (200, &[grpc], false, Open, "the usual"),
+            (200, &[grpc, ("grpc-status", "5")], false, Open, "a status in headers that a body follows counts for nothing"),
+            (200, &[grpc, ("grpc-status", "5")], true, Over(Code::NotFound), "Trailers-Only"),
+            (200, &[("grpc-status", "5")], true, Over(Code::NotFound), "a status is a status"),
+            (200, &[grpc], true, Over(Code::Unknown), "Trailers-Only without a status"),
+            (503, &[grpc, ("grpc-status", "8")], true, Over(Code::ResourceExhausted), "gRPC wins over HTTP"),
+            (503, &[("content-type", "text/html")], false, Foreign(Code::Unavailable), "a proxy's error page"),
+            (404, &[], true, Foreign(Code::Unimplemented), "a web server"),
+            (200, &[("content-type", "text/html")], false, Foreign(Code::Unknown), "a web page is not decoded as messages"),
+            (200, &[], false, Foreign(Code::Unknown), "no content-type"),
+            (200, &[("content-type", "application/grpc+json")], false, Foreign(Code::Internal), "a format we did not ask for"),
+            (200, &[grpc, ("grpc-encoding", "gzip")], false, Foreign(Code::Internal), "an encoding we did not offer"),
+        ];
+        for (http, pairs, is_end, expected, why) in rows {
+            let http = StatusCode::from_u16(http).unwrap();
+            match (read_response(http, headers(pairs), is_end), expected) {
+                (ResponseHead::Open(_), Open) => {}
+                (ResponseHead::Over(Err(status)), Over(code)) => {
+                    assert_eq!(status.code(), code, "{why}")
+                }
+                (ResponseHead::Foreign(status), Foreign(code)) => {
+                    assert_eq!(status.code(), code, "{why}")
+                }
+                (found, _) => panic!("{why}: {found:?}"),
+            }
+        }
+    }
 }

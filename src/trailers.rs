@@ -153,3 +153,104 @@ pub(crate) fn read_end(trailers: Option<HeaderMap>) -> Result<MetadataMap, Statu
         MetadataMap::from_headers(headers),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Out and in again: what the other end makes of a status.
+    fn there(status: &Status) -> Status {
+        read_end(Some(write_status(status))).unwrap_err()
+    }
+
+    //= GRPC-RES-TRAILERS  type=test
+    #[test]
+    fn ok_is_said_too() {
+        assert_eq!(write_ok(None)[GRPC_STATUS], "0");
+        let mut metadata = MetadataMap::new();
+        metadata.insert("x-rows-read", 12.into());
+        let end = read_end(Some(write_ok(Some(&metadata)))).unwrap();
+        assert_eq!(end.get("x-rows-read").unwrap(), "12");
+    }
+
+    //= GRPC-STATUS-DECIMAL  type=test
+    #[test]
+    fn a_status_arrives_as_it_was() {
+        let details = Bytes::from_static(&[0, 159, 146, 150]);
+        let mut metadata = MetadataMap::new();
+        metadata.insert("x-shard", "7".parse().unwrap());
+        let text = "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n";
+        let sent =
+            Status::with_details_and_metadata(Code::NotFound, text, details.clone(), metadata);
+        let found = there(&sent);
+        assert_eq!(found.code(), Code::NotFound);
+        assert_eq!(found.message(), text, "b57");
+        assert_eq!(found.details(), details);
+        assert_eq!(found.metadata().get("x-shard").unwrap(), "7");
+        assert_eq!(found.origin(), Origin::Peer);
+        assert!(
+            write_status(&found).get("x-shard").is_none(),
+            "not on to the next without being asked"
+        );
+        assert!(write_status(&found.forward_metadata()).contains_key("x-shard"));
+    }
+
+    //= GRPC-STATUS-SYNTH  type=test
+    //= CODE-UNKNOWN-NUMBER  type=test
+    //= GRPC-MSG-DECODE-LENIENT  type=test
+    #[test]
+    fn b49_to_b59_odd_ends_keep_what_they_say() {
+        #[rustfmt::skip]
+        let rows: [(&[(&str, &[u8])], Code, &str, &str); 8] = [
+            (&[], Code::Unknown, "hold no grpc-status", "b49: trailers without a status"),
+            (&[("grpc-status", b"17")], Code::Unknown, "(grpc-status 17)", "b55: a number of the future is kept for people"),
+            (&[("grpc-status", b"05"), ("grpc-message", b"hm")], Code::Unknown, "hm (grpc-status 05)", "b55: a leading zero"),
+            (&[("grpc-status", b"2"), ("grpc-message", b"hm")], Code::Unknown, "hm", "UNKNOWN itself needs no note"),
+            (&[("grpc-status", b"5"), ("grpc-message", b"100%, %zz")], Code::NotFound, "100%, %zz", "b56: no escapes at all"),
+            (&[("grpc-status", b"5"), ("grpc-message", b"caf%E9")], Code::NotFound, "caf\u{fffd}", "b56: not UTF-8"),
+            (&[("grpc-status", b"5"), ("grpc-message", b"a"), ("grpc-status-details-bin", b"!")], Code::NotFound, "a", "b59: details that are no base64"),
+            (&[("grpc-status", b"5"), ("grpc-status", b"0")], Code::NotFound, "", "two: the first counts"),
+        ];
+        for (pairs, code, message, why) in rows {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.append(*name, HeaderValue::from_bytes(value).unwrap());
+            }
+            let status = read_end(Some(headers)).unwrap_err();
+            assert_eq!(status.code(), code, "{why}");
+            assert!(status.message().contains(message), "{why}: {status}");
+            assert!(status.details().is_empty(), "{why}");
+        }
+        assert_eq!(
+            read_end(None).unwrap_err().code(),
+            Code::Internal,
+            "b50: no trailers at all"
+        );
+    }
+
+    #[test]
+    fn b58_what_does_not_fit_is_left_out_and_the_code_arrives() {
+        let long = "ü".repeat(20_000);
+        let mut metadata = MetadataMap::new();
+        metadata.insert("x-big", "v".repeat(5_000).parse().unwrap());
+        let details = Bytes::from(vec![7; 5_000]);
+        #[rustfmt::skip]
+        let rows = [
+            (Status::not_found(long.clone()), 0, "a long message is cut between two characters"),
+            (Status::with_details(Code::NotFound, "short", details.clone()), 5_000, "details that fit"),
+            (Status::with_details(Code::NotFound, long, details.clone()), 0, "no room for details beside a long message"),
+            (Status::with_details_and_metadata(Code::NotFound, "short", details, metadata), 0, "metadata before details"),
+        ];
+        for (status, details, why) in rows {
+            let trailers = write_status(&status);
+            assert!(list_size(&trailers) <= MAX_LIST, "{why}");
+            let found = there(&status);
+            assert_eq!(found.code(), Code::NotFound, "{why}");
+            assert!(
+                !found.message().is_empty() && status.message().starts_with(found.message()),
+                "{why}"
+            );
+            assert_eq!(found.details().len(), details, "{why}");
+        }
+    }
+}

@@ -64,6 +64,7 @@ struct Nothing;
 
 impl stubs::greeter_server::Greeter for Nothing {}
 
+//= GRPC-SERVICE-NAME  type=test
 #[test]
 fn servers_are_made_of_implementations() {
     let server = temaki::Server::builder()
@@ -74,6 +75,11 @@ fn servers_are_made_of_implementations() {
     assert_eq!(
         helloworld::greeter_server::SERVICE_NAME,
         "helloworld.Greeter"
+    );
+    assert_eq!(
+        temaki_protos::user::user_service_server::SERVICE_NAME,
+        "UserService",
+        "a file without a package"
     );
 }
 

@@ -114,6 +114,7 @@ impl Receiver {
 /// What a broken prefix or message means to the call. The same on both sides.
 fn status_of_length(error: LengthError) -> Status {
     let (code, origin) = match error {
+        //= CODE-TOO-LARGE  a message over the limit: RESOURCE_EXHAUSTED
         LengthError::TooLong { .. } => (Code::ResourceExhausted, Origin::LocalLimit),
         LengthError::Flag(_) | LengthError::Truncated { .. } => (Code::Internal, Origin::Protocol),
     };

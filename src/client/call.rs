@@ -411,7 +411,7 @@ async fn one_answer<C: Codec>(
         }
         message = Some(codec.decode(&mut payload)?);
     }
-    // An error in the trailers wins over a message that came before it.
+    //= GRPC-RES-PRECEDENCE  an error in the trailers wins over a message that came before it
     let end = trailers::read_end(poll_fn(|cx| receiver.poll_trailers(cx)).await?);
     let trailers = end.map_err(|status| after_headers(status, &metadata))?;
     match message {
@@ -436,6 +436,7 @@ fn after_headers(mut status: Status, headers: &MetadataMap) -> Status {
 }
 
 fn wrong_count(found: &str) -> Status {
+    //= CODE-CARDINALITY  none, or more than one, where one is due: UNIMPLEMENTED
     let message = format!("the answer has {found} messages; this method answers with exactly 1");
     Status::library(Code::Unimplemented, message, Origin::Protocol)
 }

@@ -48,6 +48,7 @@ pub(super) struct Config {
     user_agent: HeaderValue,
 }
 
+//= KEEPALIVE-CLIENT  off by default, not under 10 s, 20 s for an answer
 /// The shortest keepalive that gRFC A8 allows a client.
 const MIN_KEEPALIVE: Duration = Duration::from_secs(10);
 
@@ -276,5 +277,25 @@ impl TryFrom<String> for Endpoint {
 
     fn try_from(target: String) -> Result<Self, Error> {
         Self::new(target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    //= KEEPALIVE-CLIENT  type=test
+    #[test]
+    fn b80_keepalive_is_off_and_never_hasty() {
+        let endpoint = Endpoint::from_static("http://localhost");
+        assert_eq!(endpoint.config.keepalive_interval, None, "off by default");
+        assert_eq!(endpoint.config.keepalive_timeout, Duration::from_secs(20));
+        assert!(!endpoint.config.keepalive_while_idle);
+        for (asked, given) in [(1, 10), (10, 10), (11, 11)] {
+            let endpoint = endpoint.clone();
+            let endpoint = endpoint.http2_keep_alive_interval(Duration::from_secs(asked));
+            let given = Some(Duration::from_secs(given));
+            assert_eq!(endpoint.config.keepalive_interval, given);
+        }
     }
 }

@@ -61,6 +61,7 @@ impl Failed {
 
 impl From<Status> for Failed {
     fn from(status: Status) -> Self {
+        //= RETRY-COMMIT  from the response headers on, a failure is the call's end
         Self {
             seen: Seen::Processed,
             status,
@@ -77,6 +78,7 @@ pub(super) struct TransparentRetry {
 impl TransparentRetry {
     /// Whether the call may be made again.
     pub(super) fn allows(&mut self, seen: Seen) -> bool {
+        //= RETRY-TRANSPARENT  what no handler saw may be made again: unsent always, turned away once
         match seen {
             Seen::Unsent => true,
             Seen::Refused | Seen::Unprocessed => !std::mem::replace(&mut self.turned_away, true),
@@ -89,6 +91,8 @@ impl TransparentRetry {
 mod tests {
     use super::*;
 
+    //= RETRY-TRANSPARENT  type=test
+    //= RETRY-COMMIT  type=test
     #[test]
     fn b76_b77_what_may_be_made_again() {
         use Seen::*;
@@ -106,6 +110,8 @@ mod tests {
             ),
             (&[Processed], &[false], "a handler may have seen it"),
         ];
+        let answered = Failed::from(Status::unavailable("in the trailers"));
+        assert_eq!(answered.seen, Processed, "an answer has begun");
         for (seen, expected, why) in rows {
             let mut retry = TransparentRetry::default();
             let found: Vec<bool> = seen.iter().map(|seen| retry.allows(*seen)).collect();

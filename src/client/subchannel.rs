@@ -134,6 +134,7 @@ impl Subchannel {
             changes.mark_unchanged();
             match &*self.lock() {
                 State::Ready(connection) => return Ok(connection.clone()),
+                //= WAIT-FOR-READY  fail-fast in TRANSIENT_FAILURE only; IDLE and CONNECTING are waited for
                 State::TransientFailure(error) if !wait_for_ready => {
                     return Err(unavailable(error));
                 }

@@ -1,8 +1,8 @@
 //! How many are there, and when are there fewer?
 //!
 //! A server counts its connections, a serving connection the handlers that run in tasks of their own, a
-//! calling one its calls. Each of those counts itself out when it is dropped. Whoever counts waits in two cases: at a limit, for one to
-//! end, and at its own end, for all.
+//! calling one its calls. Each of those counts itself out when it is dropped. Whoever counts waits in two
+//! cases: at a limit, for one to end, and at its own end, for all.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -16,6 +16,7 @@ pub(crate) struct Http2Settings {
     pub(crate) connection_window: u32,
     /// The largest DATA frame we accept. Larger than the default 16 KiB, because each frame costs.
     pub(crate) max_frame_size: u32,
+    //= GRPC-HDR-LIMIT  header lists may be limited, counted as name + value + 32 each
     /// The largest header list we accept, counted as RFC 9113 does: name + value + 32 each.
     pub(crate) max_header_list_size: u32,
     /// How many streams the peer may have open at once.

@@ -36,6 +36,7 @@ use std::{fmt, marker::PhantomData};
 /// ```
 #[derive(Clone, Default)]
 pub struct MetadataMap {
+    //= GRPC-META-DUP  values of one name in the order of the wire, never merged
     /// Everything that HTTP carried, the reserved names included.
     headers: HeaderMap,
 }

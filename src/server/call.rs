@@ -184,7 +184,6 @@ pub(crate) fn open<C: Codec>(
 impl<C: Codec> Opened<C> {
     /// The only message of a unary or server-streaming request.
     ///
-    //= GRPC-REQ-EOS  request ends with END_STREAM on DATA, an empty one if need be
     /// The end is waited for as well, so that a handler never answers a request with a second message.
     pub(crate) async fn one_message(&mut self) -> Result<Request<C::Decode>, Status> {
         self.intercept().await?;
@@ -194,6 +193,7 @@ impl<C: Codec> Opened<C> {
         let Some(mut payload) = poll_fn(|cx| receiver.poll_message(cx)).await? else {
             return Err(wrong_count("0"));
         };
+        //= GRPC-REQ-EOS  the request ends with END_STREAM, and not with its message
         if !receiver.is_finished() && poll_fn(|cx| receiver.poll_message(cx)).await?.is_some() {
             return Err(wrong_count("more than 1"));
         }
@@ -231,6 +231,7 @@ impl<C: Codec> Opened<C> {
 }
 
 fn wrong_count(found: &str) -> Status {
+    //= CODE-CARDINALITY  none, or more than one, where one is due: UNIMPLEMENTED
     let message = format!("the request has {found} messages; this method takes exactly 1");
     Status::library(Code::Unimplemented, message, Origin::Protocol)
 }

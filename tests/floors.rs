@@ -1,0 +1,448 @@
+//! The floors hold: a file uses its own floor and those below, and the two endpoints never meet.
+//!
+//! The drawing is in `src/lib.rs`. This test reads the paths that each file of `src/` names
+//! (`crate::…`, `super::…`, and `::temaki::…` in generated code), comments and unit tests left out,
+//! and finds the floor of each. It knows Rust only as far as this crate writes it: a path that it
+//! cannot place is an error, not a pass.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What stands where. The name is that of a top-level module.
+const FLOORS: [(u8, &[&str]); 5] = [
+    (0, &["wire"]),
+    (
+        1,
+        &[
+            "status",
+            "metadata",
+            "request",
+            "response",
+            "connect_info",
+            "interceptor",
+            "head",
+            "trailers",
+            "deadline",
+            "error",
+        ],
+    ),
+    (2, &["call", "conn"]),
+    (3, &["server", "client"]),
+    (4, &["health", "generated"]),
+];
+
+/// Files that belong to no floor: they only name what the floors have.
+const ROOF: [&str; 2] = ["lib", "transport"];
+
+/// Beside the floors, at build time. It may name nothing of the crate, since the root `build.rs`
+/// includes it without the crate around it.
+const BESIDE: &str = "codegen";
+
+/// Words that a floor's code must not hold, and the files that may nevertheless, each with the
+/// reason.
+const FORBIDDEN: [(&[&str], &[&str], &[(&str, &str, &str)]); 3] = [
+    // Floor 0: bytes and strings.
+    (
+        &["wire/"],
+        &[
+            "http::",
+            "h2::",
+            "tokio",
+            "futures",
+            "prost",
+            "std::io",
+            "std::net",
+            "std::fs",
+            "std::thread",
+            "std::sync",
+            "std::task",
+            "Instant",
+            "SystemTime",
+            "async ",
+            ".await",
+            "extern crate",
+        ],
+        &[],
+    ),
+    // Floor 1: the types of `http`, no stream, no socket, no clock.
+    (
+        &[
+            "status",
+            "metadata/",
+            "request",
+            "response",
+            "connect_info",
+            "interceptor",
+            "head",
+            "trailers",
+            "deadline",
+            "error",
+        ],
+        &[
+            "h2::",
+            "tokio",
+            "prost",
+            "std::io",
+            "io::",
+            "std::fs",
+            "std::thread",
+            "std::task",
+            "Instant::now",
+            "SystemTime",
+            "async ",
+            ".await",
+        ],
+        &[
+            (
+                "status",
+                "std::{borrow::Cow, error::Error, fmt, fmt::Write as _, io, sync::Arc}",
+                "io::Error becomes a status: a type, and no IO",
+            ),
+            ("status", "io::Error", "the same"),
+            (
+                "request",
+                "Instant::now",
+                "`remaining` is for a handler to look at; nothing here decides by it",
+            ),
+            (
+                "interceptor",
+                "async fn request",
+                "the list waits for those of its members that wait",
+            ),
+            ("interceptor", "future.await?", "the same"),
+        ],
+    ),
+    // Above: what decides is apart from what waits, so that it is tested without sleeping.
+    (
+        &[
+            "client/backoff",
+            "client/target",
+            "server/inline",
+            "server/router",
+        ],
+        &[
+            "tokio",
+            "h2::",
+            "Instant::now",
+            "SystemTime",
+            "async ",
+            ".await",
+        ],
+        &[],
+    ),
+];
+
+#[test]
+fn a_file_uses_its_own_floor_and_those_below() {
+    let mut wrong = String::new();
+    let roots = reexports();
+    for file in files() {
+        let Some(own) = floor_of(&file.module[0]) else {
+            continue;
+        };
+        for path in &file.paths {
+            let Some(target) = place(path, &roots) else {
+                let _ = writeln!(wrong, "{}: where is {path:?}?", file.name);
+                continue;
+            };
+            match floor_of(&target) {
+                Some(floor) if floor > own => {
+                    let _ = writeln!(
+                        wrong,
+                        "{}, on floor {own}, uses {path}, which is on floor {floor}",
+                        file.name
+                    );
+                }
+                Some(_) => {}
+                None => {
+                    let _ = writeln!(wrong, "{}, on floor {own}, uses {path}", file.name);
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn every_file_has_its_place() {
+    for file in files() {
+        let module = file.module[0].as_str();
+        assert!(
+            floor_of(module).is_some() || ROOF.contains(&module) || module == BESIDE,
+            "{} stands on no floor: give {module} a place in this test, and in src/lib.rs",
+            file.name
+        );
+    }
+}
+
+#[test]
+fn the_endpoints_never_see_each_other() {
+    for file in files() {
+        let module = file.module[0].as_str();
+        let other = match module {
+            "server" => "client",
+            "client" => "server",
+            _ => continue,
+        };
+        for path in &file.paths {
+            assert_ne!(
+                place(path, &reexports()).as_deref(),
+                Some(other),
+                "{} uses {path}",
+                file.name
+            );
+        }
+    }
+}
+
+#[test]
+fn the_code_generator_stands_alone() {
+    for file in files().iter().filter(|file| file.module[0] == BESIDE) {
+        let outside: Vec<_> = file
+            .paths
+            .iter()
+            .filter(|path| path.split("::").next() != Some(BESIDE))
+            .collect();
+        assert!(outside.is_empty(), "{} uses {outside:?}", file.name);
+    }
+}
+
+#[test]
+fn lower_floors_know_no_io_and_no_clock() {
+    let mut wrong = String::new();
+    for file in files() {
+        for (places, words, exceptions) in FORBIDDEN {
+            if !places.iter().any(|place| match place.strip_suffix('/') {
+                Some(directory) => file.module[0] == directory,
+                None => file.module.join("/") == *place,
+            }) {
+                continue;
+            }
+            let mut code = file.code.clone();
+            for (_, excepted, _) in exceptions.iter().filter(|(of, ..)| *of == file.module[0]) {
+                assert!(
+                    code.contains(excepted),
+                    "{}: the exception {excepted:?} is not needed any more",
+                    file.name
+                );
+                code = code.replace(excepted, "");
+            }
+            for word in words.iter().filter(|word| contains_word(&code, word)) {
+                let _ = writeln!(wrong, "{} has {word:?}", file.name);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// A file of `src/`.
+struct File {
+    name: String,
+    /// `["server", "call"]` for `server/call.rs`; a `mod.rs` is its directory.
+    module: Vec<String>,
+    /// Without comments and unit tests.
+    code: String,
+    /// The paths it names within the crate, from the crate's root on: `wire::code`, `Status`.
+    paths: Vec<String>,
+}
+
+fn files() -> Vec<File> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    let mut directories = vec![src.clone()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(read(&src, &path));
+            }
+        }
+    }
+    files
+}
+
+fn read(src: &Path, path: &PathBuf) -> File {
+    let name = path.strip_prefix(src).unwrap().with_extension("");
+    let mut module: Vec<String> = name
+        .iter()
+        .map(|part| part.to_str().unwrap().to_owned())
+        .collect();
+    if module.last().is_some_and(|last| last == "mod") {
+        module.pop();
+    }
+    let code = code_of(&fs::read_to_string(path).unwrap());
+    let mut paths = Vec::new();
+    // What the code generator *writes* names the crate, in strings.
+    let crate_name = if module[0] == BESIDE {
+        "crate::"
+    } else {
+        "::temaki::"
+    };
+    for (prefix, base) in [
+        ("crate::", &[][..]),
+        (crate_name, &[][..]),
+        ("super::", &module[..module.len() - 1]),
+        ("super::super::", &module[..module.len().saturating_sub(2)]),
+    ] {
+        for (at, _) in code.match_indices(prefix) {
+            // `super::super::` is a prefix of its own; `$crate::` is `crate::` in a macro.
+            let before = &code[..at];
+            let after = &code[at + prefix.len()..];
+            if before.ends_with("super::") || after.starts_with("super::") {
+                continue;
+            }
+            if before.ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+                continue;
+            }
+            for path in expand(after) {
+                let parts = base.iter().map(String::as_str).chain([path.as_str()]);
+                paths.push(parts.collect::<Vec<_>>().join("::"));
+            }
+        }
+    }
+    let name = format!("src/{}.rs", name.display());
+    File {
+        name,
+        module,
+        code,
+        paths,
+    }
+}
+
+/// The code without comments, and without what stands behind the first `#[cfg(test)]` on the left
+/// margin: unit tests are the end of a file.
+fn code_of(text: &str) -> String {
+    text.lines()
+        .take_while(|line| *line != "#[cfg(test)]")
+        .map(|line| match line.find("//") {
+            // Not the `//` of a URL in a string.
+            Some(at) if !line[..at].ends_with(':') => &line[..at],
+            _ => line,
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The first two parts of each path that `text` begins with: `a::b::c` is `a::b`, `{a, b::{c, d}}`
+/// is `a` and `b::c` and `b::d`.
+fn expand(text: &str) -> Vec<String> {
+    let Some(group) = text.strip_prefix('{') else {
+        let path: String = text
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ':' | '*' | '#'))
+            .collect();
+        if let Some(outer) = path.strip_suffix("::") {
+            let inner = expand(&text[path.len()..]);
+            return inner
+                .iter()
+                .map(|path| format!("{outer}::{path}"))
+                .collect();
+        }
+        return vec![path];
+    };
+    let mut depth = 0;
+    let mut items = vec![String::new()];
+    for c in group.chars() {
+        match c {
+            '}' if depth == 0 => break,
+            ',' if depth == 0 => items.push(String::new()),
+            c => {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                items.last_mut().unwrap().push(c);
+            }
+        }
+    }
+    let items = items.iter().map(|item| item.trim());
+    items
+        .filter(|item| !item.is_empty())
+        .flat_map(expand)
+        .collect()
+}
+
+/// The top-level module that a path from the root leads to.
+fn place(path: &str, roots: &BTreeMap<String, String>) -> Option<String> {
+    let first = path.split("::").next()?;
+    let is_module = floor_of(first).is_some() || ROOF.contains(&first) || first == BESIDE;
+    match roots.get(first) {
+        _ if is_module => Some(first.to_owned()),
+        Some(module) => Some(module.clone()),
+        // The foreign crates of generated code.
+        None if first == "__private" => Some("wire".to_owned()),
+        None => None,
+    }
+}
+
+/// What the crate's root takes from the floors: `Status` is of `status`.
+fn reexports() -> BTreeMap<String, String> {
+    let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
+    let code = code_of(&fs::read_to_string(lib).unwrap());
+    let mut roots = BTreeMap::new();
+    for (at, _) in code.match_indices("\npub use ") {
+        for path in expand(&code[at + "\npub use ".len()..]) {
+            let (module, _) = path.split_once("::").unwrap();
+            let name = path.rsplit("::").next().unwrap();
+            // A foreign type is below everything.
+            let module = if module == "http" { "wire" } else { module };
+            roots.insert(name.to_owned(), module.to_owned());
+        }
+    }
+    // Its macros are found at the root as well.
+    roots.insert("__client".to_owned(), "client".to_owned());
+    roots
+}
+
+fn floor_of(module: &str) -> Option<u8> {
+    FLOORS
+        .iter()
+        .find(|(_, modules)| modules.contains(&module))
+        .map(|(floor, _)| *floor)
+}
+
+/// Whether `word` stands in `code`, not as the end of another word.
+fn contains_word(code: &str, word: &str) -> bool {
+    code.match_indices(word)
+        .any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+}
+
+#[test]
+fn paths_are_read_as_rust_reads_them() {
+    let rows: [(&str, &[&str], &str); 4] = [
+        ("Status;", &["Status"], "one name"),
+        (
+            "call::timer::now)",
+            &["call::timer::now"],
+            "within an expression",
+        ),
+        (
+            "{Code, Error, error::ErrorKind};",
+            &["Code", "Error", "error::ErrorKind"],
+            "a group",
+        ),
+        (
+            "wire::{self, code::{self, Code}};",
+            &["wire::self", "wire::code::self", "wire::code::Code"],
+            "groups in a group",
+        ),
+    ];
+    for (text, expected, why) in rows {
+        assert_eq!(expand(text), expected, "{why}");
+    }
+    let upward = File {
+        name: String::new(),
+        module: vec!["wire".into(), "path".into()],
+        code: String::new(),
+        paths: vec!["server::router".into(), "Channel".into()],
+    };
+    let floors = upward
+        .paths
+        .iter()
+        .map(|path| floor_of(&place(path, &reexports()).unwrap()));
+    assert!(
+        floors.eq([Some(3), Some(3)]),
+        "what would be found, if it were there"
+    );
+}
