@@ -1,9 +1,9 @@
 //! FLOOR 3. The calling endpoint.
 //!
-//! [`Endpoint`] holds the knobs; [`target`] says where to; [`subchannel`] keeps a connection to it, by
-//! way of [`connect`], [`connection`] and [`backoff`]; [`call`] is the life of one RPC, and [`retry`]
-//! whether it may have another; [`held`] is a call as a conversation. [`Channel`] is what people hold,
-//! and [`calls`] what generated clients stand on. Never sees the server's side.
+//! [`Endpoint`] holds the knobs; `target` says where to; `subchannel` keeps a connection to it, by
+//! way of `connect`, `connection` and `backoff`; `call` is the life of one RPC, and `retry`
+//! whether it may have another; `held` is a call as a conversation. [`Channel`] is what people hold,
+//! and `calls` what generated clients stand on. Never sees the server's side.
 
 mod backoff;
 mod call;

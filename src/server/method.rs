@@ -2,7 +2,7 @@
 //!
 //! Generated code registers each method with [`Methods`]: its name, its codec, and a closure that calls
 //! the user's `async fn`. Here the four shapes of a call become one, [`Handler`]: request in, answer
-//! sent. A unary answer is a stream of one message, so that [`call`] has a single way to go.
+//! sent. A unary answer is a stream of one message, so that `call` has a single way to go.
 
 use std::future::Future;
 use std::marker::PhantomData;

@@ -1,7 +1,7 @@
 //! FLOOR 3. The serving endpoint.
 //!
-//! [`Server`] holds the knobs; [`accept`] takes connections; [`connection`] is the loop of one;
-//! [`router`] and [`method`] find the handler; [`call`] is the life of one RPC; [`drain`] is how it all
+//! [`Server`] holds the knobs; `accept` takes connections; `connection` is the loop of one;
+//! `router` and `method` find the handler; `call` is the life of one RPC; `drain` is how it all
 //! stops. Never sees the client's side.
 
 mod accept;
