@@ -272,7 +272,10 @@ mod tests {
 
     const POST: Method = Method::POST;
 
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    /// Headers as rows have them.
+    type Pairs = &'static [(&'static str, &'static str)];
+
+    fn headers(pairs: Pairs) -> HeaderMap {
         let pairs = pairs.iter();
         pairs
             .map(|(name, value)| {
@@ -294,24 +297,24 @@ mod tests {
     //= COMP-UNSUPPORTED  type=test
     #[test]
     fn b1_to_b12_what_is_refused_before_any_handler() {
-        let grpc = ("content-type", "application/grpc");
+        const GRPC: (&str, &str) = ("content-type", "application/grpc");
         #[rustfmt::skip]
-        let rows: [(Method, &[(&str, &str)], _, &str); 9] = [
-            (Method::GET, &[grpc], Ok(405), "a browser"),
-            (Method::PUT, &[grpc], Ok(405), "no other verb either"),
+        let rows: [(Method, Pairs, _, &str); 9] = [
+            (Method::GET, &[GRPC], Ok(405), "a browser"),
+            (Method::PUT, &[GRPC], Ok(405), "no other verb either"),
             (POST, &[], Ok(415), "no content-type"),
             (POST, &[("content-type", "application/grpcfoo")], Ok(415), "another media type"),
             (POST, &[("content-type", "application/grpc+json")], Err(Code::Unimplemented), "gRPC, in a format that is not served"),
-            (POST, &[grpc, ("grpc-encoding", "gzip")], Err(Code::Unimplemented), "an encoding we cannot read"),
-            (POST, &[grpc, ("grpc-encoding", "nonsense")], Err(Code::Unimplemented), "one that nobody knows"),
-            (POST, &[grpc, ("grpc-timeout", "123456789S")], Err(Code::Internal), "nine digits"),
-            (POST, &[grpc, ("grpc-timeout", "5")], Err(Code::Internal), "no unit"),
+            (POST, &[GRPC, ("grpc-encoding", "gzip")], Err(Code::Unimplemented), "an encoding we cannot read"),
+            (POST, &[GRPC, ("grpc-encoding", "nonsense")], Err(Code::Unimplemented), "one that nobody knows"),
+            (POST, &[GRPC, ("grpc-timeout", "123456789S")], Err(Code::Internal), "nine digits"),
+            (POST, &[GRPC, ("grpc-timeout", "5")], Err(Code::Internal), "no unit"),
         ];
         for (method, pairs, expected, why) in rows {
             let refused = code_of(read_request(&method, &headers(pairs)).unwrap_err());
             assert_eq!(refused.map(|status| status.as_u16()), expected, "{why}");
         }
-        let gzip = headers(&[grpc, ("grpc-encoding", "gzip")]);
+        let gzip = headers(&[GRPC, ("grpc-encoding", "gzip")]);
         let Err(Refusal::Encoding(status)) = read_request(&POST, &gzip) else {
             panic!("the answer to a foreign encoding lists ours");
         };
@@ -329,7 +332,7 @@ mod tests {
     fn b3_b5_b8_what_is_served() {
         let secs = |n| Some(Duration::from_secs(n));
         #[rustfmt::skip]
-        let rows: [(&[(&str, &str)], _, &str); 5] = [
+        let rows: [(Pairs, _, &str); 5] = [
             (&[("content-type", "application/grpc")], None, "no timeout is no limit; no `te` is borne"),
             (&[("content-type", "application/grpc+proto")], None, "the format's name"),
             (&[("content-type", "APPLICATION/GRPC; charset=utf-8")], None, "case and parameters"),
@@ -349,11 +352,11 @@ mod tests {
     //= GRPC-HDR-ORDER  type=test
     #[test]
     fn b43_the_call_definition_stands_before_metadata() {
-        let template = RequestTemplate {
-            scheme: http::uri::Scheme::HTTP,
-            authority: http::uri::Authority::from_static("localhost:50051"),
-            user_agent: HeaderValue::from_static("test"),
-        };
+        let template = RequestTemplate::new(
+            http::uri::Scheme::HTTP,
+            http::uri::Authority::from_static("localhost:50051"),
+            HeaderValue::from_static("test"),
+        );
         let mut metadata = MetadataMap::new();
         metadata.insert("aaa", "first in the alphabet".parse().unwrap());
         let path = http::uri::PathAndQuery::from_static("/pkg.Service/Method");
@@ -407,21 +410,21 @@ mod tests {
             Foreign(Code),
         }
         use Found::{Foreign, Open, Over};
-        let grpc = ("content-type", "application/grpc");
+        const GRPC: (&str, &str) = ("content-type", "application/grpc");
         #[rustfmt::skip]
-        let rows: [(u16, &[(&str, &str)], bool, Found, &str); 12] = [
-            (200, &[grpc], false, Open, "the usual"),
-            (200, &[grpc, ("grpc-status", "5")], false, Open, "a status in headers that a body follows counts for nothing"),
-            (200, &[grpc, ("grpc-status", "5")], true, Over(Code::NotFound), "Trailers-Only"),
+        let rows: [(u16, Pairs, bool, Found, &str); 12] = [
+            (200, &[GRPC], false, Open, "the usual"),
+            (200, &[GRPC, ("grpc-status", "5")], false, Open, "a status in headers that a body follows counts for nothing"),
+            (200, &[GRPC, ("grpc-status", "5")], true, Over(Code::NotFound), "Trailers-Only"),
             (200, &[("grpc-status", "5")], true, Over(Code::NotFound), "a status is a status"),
-            (200, &[grpc], true, Over(Code::Unknown), "Trailers-Only without a status"),
-            (503, &[grpc, ("grpc-status", "8")], true, Over(Code::ResourceExhausted), "gRPC wins over HTTP"),
+            (200, &[GRPC], true, Over(Code::Unknown), "Trailers-Only without a status"),
+            (503, &[GRPC, ("grpc-status", "8")], true, Over(Code::ResourceExhausted), "gRPC wins over HTTP"),
             (503, &[("content-type", "text/html")], false, Foreign(Code::Unavailable), "a proxy's error page"),
             (404, &[], true, Foreign(Code::Unimplemented), "a web server"),
             (200, &[("content-type", "text/html")], false, Foreign(Code::Unknown), "a web page is not decoded as messages"),
             (200, &[], false, Foreign(Code::Unknown), "no content-type"),
             (200, &[("content-type", "application/grpc+json")], false, Foreign(Code::Internal), "a format we did not ask for"),
-            (200, &[grpc, ("grpc-encoding", "gzip")], false, Foreign(Code::Internal), "an encoding we did not offer"),
+            (200, &[GRPC, ("grpc-encoding", "gzip")], false, Foreign(Code::Internal), "an encoding we did not offer"),
         ];
         for (http, pairs, is_end, expected, why) in rows {
             let http = StatusCode::from_u16(http).unwrap();

@@ -1,6 +1,74 @@
-//! gRPC rolled by hand, directly on `h2`.
+//! gRPC rolled by hand, directly on `h2`: a server, a client, and code generation.
+//!
+//! It *is* messages with five bytes before each, on HTTP/2 streams, with a status in the trailers;
+//! deadlines, cancellation, flow control and limits that hold; and the generated code that makes a
+//! call look like a function. It is *not* a framework: no layers to stack, no body trait, no HTTP
+//! router, nothing but gRPC on a port. README has a server and a client in fifteen lines each.
+//!
+//! Serving begins at [`Server`], calling at [`Channel`] (or at a generated client's `connect`),
+//! generating at `temaki::codegen` (feature `codegen`), and understanding below.
+//!
+//! # Floors
+//!
+//! ```text
+//!  floor 4  extras      health                                                      a feature, deletable
+//!  floor 3  endpoints   server/ ───┐   ┌─── client/                                 tokio tasks, sockets, time
+//!  floor 2  calls       call/  conn/                                                h2 streams, flow control
+//!  floor 1  meaning     head  trailers  status  metadata/  request  response  …     pure: types of `http`
+//!  floor 0  wire        wire/                                                       pure: bytes and strings
+//!  ─────────────────────────────────────────────────────────────────────────────────────────────────────
+//!  beside   codegen/    runs when a crate is built; knows no floor
+//! ```
+//!
+//! A file uses its own floor and those below, never one above; `server/` and `client/` never see
+//! each other. Time enters floors 0 and 1 only as an argument. `tests/floors.rs` holds all of it.
+//!
+//! # The life of a call, in twelve stops
+//!
+//! The order in which to read the source. Each stop answers one question and can be read alone.
+//!
+//! | | file in `src/` | question |
+//! |---|---|---|
+//! | 1 | `wire/mod.rs` | What is gRPC on the wire, in one page? |
+//! | 2 | `wire/length_prefixed.rs` | Where does one message end? (Not at a DATA frame.) |
+//! | 3 | `wire/timeout.rs`, `wire/percent.rs`, `wire/base64.rs` | How do numbers, text and bytes survive in header values? |
+//! | 4 | `wire/code.rs`, `wire/mapping.rs` | How can a call end, and who decides the code? |
+//! | 5 | `head.rs` | What does a request say before its first message? |
+//! | 6 | `trailers.rs` | Why is the status at the end, and what is Trailers-Only? |
+//! | 7 | `call/recv.rs`, `call/send.rs` | Who makes a fast sender wait? |
+//! | 7b | `conn/io.rs` | When do bytes leave? |
+//! | 8 | `server/connection.rs`, `server/router.rs`, `server/method.rs` | How does a request get from the socket to its handler? |
+//! | 9 | `server/call.rs` | What is the life of one call, at the server? |
+//! | 10 | `client/call.rs` | The same from the caller: who cancels, and who wins the race at the deadline? |
+//! | 11 | `client/subchannel.rs`, `client/backoff.rs` | What happens when the server dies? |
+//! | 12 | `server/drain.rs` | How do both stop without losing a call? |
+//!
+//! After that, `server/mod.rs` and `client/endpoint.rs` are the knobs, and `codegen/mod.rs` is how
+//! a `.proto` file becomes Rust. `SPEC.md` finds the lines that meet each demand of gRPC's
+//! documents, `DESIGN.md` says why things are as they are.
+//!
+//! # Features
+//!
+//! | feature | default | what |
+//! |---|---|---|
+//! | `server` | yes | [`Server`] and [`mod@server`] |
+//! | `client` | yes | [`Channel`] and [`mod@client`] |
+//! | `codegen` | no | `temaki::codegen`, for build scripts |
+//! | `tracing` | no | `tracing` as a dependency of its own; events are still to come |
+//!
+//! A feature adds names. It never changes what the others do.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// What the network says is answered, never unwrapped.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::unreachable,
+        clippy::todo
+    )
+)]
 #![cfg_attr(
     not(all(feature = "server", feature = "client")),
     allow(
@@ -44,6 +112,10 @@ pub mod client;
 #[cfg(feature = "server")]
 pub mod server;
 
+// the roof: other names for what is below
+#[cfg(any(feature = "server", feature = "client"))]
+pub mod transport;
+
 pub use connect_info::{ConnectInfo, Connected, UnixPeer};
 pub use http::Extensions;
 pub use interceptor::{AsyncInterceptor, Interceptor};
@@ -64,6 +136,11 @@ pub use client::{Call, Channel, Endpoint};
 pub use error::{Error, ErrorKind};
 #[cfg(feature = "server")]
 pub use server::Server;
+
+/// tonic's path of [`Interceptor`].
+pub mod service {
+    pub use crate::interceptor::{AsyncInterceptor, Interceptor};
+}
 
 // Generated code names this crate `::temaki`, also where it is checked in within it.
 extern crate self as temaki;

@@ -158,6 +158,9 @@ pub(crate) fn read_end(trailers: Option<HeaderMap>) -> Result<MetadataMap, Statu
 mod tests {
     use super::*;
 
+    /// Trailers as rows have them.
+    type Pairs = &'static [(&'static str, &'static [u8])];
+
     /// Out and in again: what the other end makes of a status.
     fn there(status: &Status) -> Status {
         read_end(Some(write_status(status))).unwrap_err()
@@ -201,7 +204,7 @@ mod tests {
     #[test]
     fn b49_to_b59_odd_ends_keep_what_they_say() {
         #[rustfmt::skip]
-        let rows: [(&[(&str, &[u8])], Code, &str, &str); 8] = [
+        let rows: [(Pairs, Code, &str, &str); 8] = [
             (&[], Code::Unknown, "hold no grpc-status", "b49: trailers without a status"),
             (&[("grpc-status", b"17")], Code::Unknown, "(grpc-status 17)", "b55: a number of the future is kept for people"),
             (&[("grpc-status", b"05"), ("grpc-message", b"hm")], Code::Unknown, "hm (grpc-status 05)", "b55: a leading zero"),

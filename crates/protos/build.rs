@@ -4,7 +4,14 @@ use std::path::Path;
 
 fn main() -> Result<(), temaki::codegen::Error> {
     let out_dir = std::env::var("OUT_DIR").unwrap_or_default();
-    let protos = ["user", "route_guide", "echo", "health", "grpc_testing"];
+    let protos = [
+        "helloworld",
+        "user",
+        "route_guide",
+        "echo",
+        "health",
+        "grpc_testing",
+    ];
     temaki::codegen::configure()
         // For reflection, and for tools that want the schema of the user service.
         .file_descriptor_set_path(Path::new(&out_dir).join("protos.bin"))

@@ -1,5 +1,10 @@
 //! The project's own services, as temaki's codegen writes them: what examples and tests call.
 
+/// The greeting that README and the notes on moving here speak of: `proto/helloworld.proto`.
+pub mod helloworld {
+    temaki::include_proto!("helloworld");
+}
+
 /// The user service, the main job: `proto/user.proto`, which has no package.
 pub mod user {
     temaki::include_proto!("_");
