@@ -17,6 +17,7 @@ use crate::{Code, Origin, Status, trailers};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static(wire::GRPC_TIMEOUT);
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static(wire::GRPC_ACCEPT_ENCODING);
+const HOST: &str = "host";
 const APPLICATION_GRPC: HeaderValue = HeaderValue::from_static(content_type::APPLICATION_GRPC);
 
 /// A request that is refused before its handler is looked for, or run.
@@ -40,14 +41,19 @@ pub(crate) fn read_request(
         return Err(Refusal::Http(StatusCode::METHOD_NOT_ALLOWED));
     }
     // One look at each header: there are few, and asking for three of them by name costs more.
-    let (mut content_type, mut encoding, mut timeout) = (None, None, None);
+    let (mut content_type, mut encoding, mut timeout, mut hosts) = (None, None, None, 0);
     for (name, value) in headers {
         match name.as_str() {
+            HOST => hosts += 1,
             wire::CONTENT_TYPE => _ = content_type.get_or_insert(value),
             wire::GRPC_ENCODING => _ = encoding.get_or_insert(value),
             wire::GRPC_TIMEOUT => _ = timeout.get_or_insert(value),
             _ => {}
         }
+    }
+    // Two names for one server: whoever decides by name, here or before us, may have read the other.
+    if hosts > 1 {
+        return Err(Refusal::Http(StatusCode::BAD_REQUEST));
     }
     //= GRPC-CT-415  otherwise HTTP 415, not a gRPC error
     match content_type.and_then(|value| content_type::parse(value.as_bytes())) {

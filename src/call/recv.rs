@@ -90,9 +90,10 @@ impl Receiver {
             .map_err(|error| status_of(error, side))
     }
 
-    /// Whether the peer has sent all it will and all of it was read: no poll is needed to know.
+    /// Whether the peer has sent all it will and all of it was read: no poll is needed to know. A frame
+    /// that brought one message may hold another, or the beginning of one.
     pub(crate) fn is_finished(&self) -> bool {
-        self.stream.is_end_stream()
+        self.decoder.finish().is_ok() && self.stream.is_end_stream()
     }
 
     /// Memory of a message that was decoded, to be used for the next one that spans several frames.

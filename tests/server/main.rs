@@ -1,0 +1,7 @@
+//! The server against odd peers: each row of the protocol checklist that concerns a server is a test named
+//! after its number, and each is a conversation with a peer that speaks frames.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod requests;
