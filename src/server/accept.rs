@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::{self, Closed, Shared};
 use super::drain::{Drain, DrainReport, Phase};
+use super::events;
 use crate::conn::counter::Counter;
 use crate::{ConnectInfo, Connected};
 
@@ -100,6 +101,7 @@ impl Acceptor {
                     Err(error) => {
                         let error: Box<dyn std::error::Error + Send + Sync> = error.into();
                         if !is_of_one_connection(&*error) {
+                            events::listener_failed(&*error);
                             let pause = pin!(tokio::time::sleep(AFTER_ERROR));
                             first(pause, shutdown.as_mut()).await;
                         }
@@ -107,6 +109,7 @@ impl Acceptor {
                 }
             }
         } // the listener is closed here, before the drain begins
+        events::draining();
         self.drain.enter(Phase::Draining);
         let _ = tokio::time::timeout(self.drain_timeout, self.connections.wait_for_none()).await;
         self.drain.enter(Phase::Forced);
@@ -147,16 +150,14 @@ impl Acceptor {
         IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
     {
         let info = Arc::new(io.connect_info());
+        events::connection_accepted(&info);
         let (open, handshaking) = (self.connections.count(), self.handshaking.count());
-        let connection = connection::serve(
-            io,
-            info,
-            self.shared.clone(),
-            self.drain.watch(),
-            handshaking,
-        );
+        let drain = self.drain.watch();
+        let connection =
+            connection::serve(io, info.clone(), self.shared.clone(), drain, handshaking);
         tokio::spawn(async move {
-            let _ = connection.await;
+            let closed = connection.await;
+            events::connection_closed(&info, &closed);
             drop(open);
         });
     }

@@ -8,6 +8,7 @@ mod accept;
 pub(crate) mod call;
 pub(crate) mod connection;
 mod drain;
+mod events;
 mod incoming;
 mod inline;
 mod method;
