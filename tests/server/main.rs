@@ -4,4 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod endings;
+mod metadata;
 mod requests;
+mod responses;

@@ -1,4 +1,4 @@
-//! Rows 1–11, 20–27 and 32–34: what a request must look like, and what one gets that does not.
+//! Rows 1–27 and 32–34: what a request must look like, and what one gets that does not.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -218,6 +218,7 @@ async fn b10_deadline_that_has_passed_runs_no_handler() {
     }
 }
 
+//= GRPC-DEADLINE-SERVER  type=test
 #[tokio::test]
 async fn b11_deadline_drops_the_handler_and_says_so() {
     let server = TestServer::start(Server::builder()).await;
@@ -249,6 +250,7 @@ async fn b11_deadline_drops_the_handler_and_says_so() {
     server.probe.until_idle().await;
 }
 
+//= GRPC-DEADLINE-SERVER  type=test
 #[tokio::test]
 async fn b11_deadline_of_a_blocked_answer_is_a_reset() {
     let server = TestServer::start(Server::builder()).await;
@@ -282,6 +284,90 @@ async fn b11_the_servers_own_timeout_is_a_deadline_too() {
     server.probe.until_idle().await;
 }
 
+#[tokio::test]
+async fn b12_encoding_that_cannot_be_read_is_unimplemented() {
+    let server = TestServer::start(Server::builder()).await;
+    for unknown in ["gzip", "deflate", "zstd", "nonsense", "gzip, identity", ""] {
+        let fields = request_with(ECHO, &[("grpc-encoding", unknown)]);
+        let answer = refused(&server, &fields).await;
+        let message = answer.expect_status(code::UNIMPLEMENTED);
+        let accepted = answer.trailers.get("grpc-accept-encoding");
+        let accepted = accepted.expect("what can be read");
+        assert!(
+            !accepted.split(',').any(|name| name.trim() == unknown),
+            "{unknown:?} is not among {accepted:?}"
+        );
+        assert!(message.contains(accepted), "for people, too: {message}");
+    }
+}
+
+//= COMP-FLAG-NO-HEADER  type=test
+//= GRPC-LPM-NO-ENCODING  type=test
+#[tokio::test]
+async fn b13_compressed_flag_without_an_encoding_is_internal() {
+    let server = TestServer::start(Server::builder()).await;
+    let mut peer = server.peer().await;
+    let mut stream = 1;
+    for more in [&[][..], &[("grpc-encoding", "identity")]] {
+        for path in [ECHO, "/test.Kit/Join"] {
+            peer.headers(stream, 0, &request_with(path, more)).await;
+            peer.data(stream, END_STREAM, &prefixed(1, "packed")).await;
+            let answer = peer.answer(stream).await;
+            let message = answer.expect_status(code::INTERNAL);
+            assert!(message.contains("grpc-encoding"), "{message}");
+            stream += 2;
+        }
+    }
+}
+
+#[tokio::test]
+async fn b14_flag_that_is_neither_0_nor_1_is_internal() {
+    let server = TestServer::start(Server::builder()).await;
+    let mut peer = server.peer().await;
+    let mut stream = 1;
+    for flag in [2, 3, 0x80, 0xff] {
+        for path in [ECHO, "/test.Kit/Join"] {
+            peer.headers(stream, 0, &request(path)).await;
+            peer.data(stream, END_STREAM, &prefixed(flag, "odd")).await;
+            let answer = peer.answer(stream).await;
+            answer.expect_status(code::INTERNAL);
+            stream += 2;
+        }
+    }
+    assert!(server.probe.next_end().await.is_err());
+}
+
+#[tokio::test]
+async fn b16_encoding_announced_and_not_used() {
+    let server = TestServer::start(Server::builder()).await;
+    let fields = request_with(ECHO, &[("grpc-encoding", "identity")]);
+    served(&server, &fields).await;
+}
+
+#[tokio::test]
+async fn b19_an_answer_is_in_an_encoding_that_its_caller_reads() {
+    let server = TestServer::start(Server::builder()).await;
+    let mut peer = server.peer().await;
+    let offers = [
+        "gzip",
+        "gzip,identity",
+        "identity",
+        "",
+        ",,",
+        "nonsense;q=1",
+    ];
+    for (index, offered) in offers.into_iter().enumerate() {
+        let stream = 2 * index as u32 + 1;
+        let fields = request_with(ECHO, &[("grpc-accept-encoding", offered)]);
+        peer.call(stream, &fields, "a").await;
+        let answer = peer.answer(stream).await;
+        assert_eq!(answer.expect_one(), "a", "{offered:?}");
+        let encoding = answer.headers.get("grpc-encoding");
+        assert!(matches!(encoding, None | Some("identity")), "{offered:?}");
+    }
+}
+
+//= CODE-TOO-LARGE  type=test
 #[tokio::test]
 async fn b20_message_over_the_limit_is_refused_by_its_prefix() {
     let server = TestServer::start(Server::builder()).await;
@@ -334,6 +420,7 @@ async fn b21_message_that_is_no_protobuf_is_internal() {
     assert_eq!(peer.answer(11).await.expect_one(), &b"\x0a\x02hi"[..]);
 }
 
+//= CODE-CARDINALITY  type=test
 #[tokio::test]
 async fn b22_no_request_message_is_unimplemented() {
     let server = TestServer::start(Server::builder()).await;
@@ -350,6 +437,7 @@ async fn b22_no_request_message_is_unimplemented() {
     assert_eq!(server.probe.counts().started, 0);
 }
 
+//= CODE-CARDINALITY  type=test
 #[tokio::test]
 async fn b23_two_request_messages_are_unimplemented() {
     let server = TestServer::start(Server::builder()).await;
@@ -495,6 +583,7 @@ async fn b26_zero_length_message_is_a_message() {
     assert_eq!(answer.messages(), ["", ""]);
 }
 
+//= GRPC-REQ-EOS  type=test
 #[tokio::test]
 async fn b27_half_close_on_data_on_empty_data_or_on_headers() {
     let server = TestServer::start(Server::builder()).await;
@@ -529,6 +618,7 @@ async fn b27_half_close_on_data_on_empty_data_or_on_headers() {
     assert_eq!(peer.answer(9).await.expect_one(), "c");
 }
 
+//= GRPC-HDR-LIMIT  type=test
 #[tokio::test]
 async fn b32_request_headers_over_the_limit_get_431() {
     let server = TestServer::start(Server::builder()).await;

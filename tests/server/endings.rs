@@ -1,0 +1,281 @@
+//! Rows 28–31: a call that its caller, its connection or its handler ends before its time. A request stream
+//! tells which it was by [`Status::origin`], and no answer that broke looks complete.
+
+use std::time::Duration;
+
+use temaki::{Code, Origin, Server};
+
+use crate::support::*;
+
+const HANG: &str = "/test.Kit/Hang";
+const JOIN: &str = "/test.Kit/Join";
+const BOTH: &str = "/test.Kit/Both";
+
+/// Opens a request stream on `stream`, and sends one message of it.
+async fn open(peer: &mut Peer, stream: u32, path: &str) {
+    peer.headers(stream, 0, &request(path)).await;
+    peer.data(stream, 0, &message("one")).await;
+}
+
+#[tokio::test]
+async fn b28_a_reset_ends_the_request_stream_with_an_error() {
+    let server = TestServer::start(Server::builder()).await;
+    let mut peer = server.peer().await;
+    let rows = [
+        (CANCEL, Code::Cancelled),
+        (NO_ERROR, Code::Internal),
+        (INTERNAL_ERROR, Code::Internal),
+        (REFUSED_STREAM, Code::Unavailable),
+        (ENHANCE_YOUR_CALM, Code::ResourceExhausted),
+        (0x77, Code::Unknown), // a reason that nobody knows
+    ];
+    let mut stream = 1;
+    for (reason, code) in rows {
+        for path in [JOIN, BOTH] {
+            let started = server.probe.counts().started;
+            open(&mut peer, stream, path).await;
+            server.probe.until_started(started + 1).await;
+            peer.reset(stream, reason).await;
+            let status = server.probe.next_end().await.unwrap_err();
+            assert_eq!(
+                (status.code(), status.origin()),
+                (code, Origin::Reset(reason)),
+                "{path}: {status:?}"
+            );
+            stream += 2;
+        }
+    }
+    server.probe.until_idle().await;
+    peer.call(stream, &request("/test.Kit/Echo"), "next").await;
+    assert_eq!(
+        peer.answer(stream).await.expect_one(),
+        "next",
+        "the connection stands"
+    );
+}
+
+#[tokio::test]
+async fn b28_a_reset_drops_the_handler() {
+    let server = TestServer::start(Server::builder()).await;
+    let mut peer = server.peer().await;
+    // While it computes, after the whole request was read.
+    peer.call(1, &request(HANG), "").await;
+    server.probe.until_started(1).await;
+    peer.reset(1, CANCEL).await;
+    server.probe.until_idle().await;
+    // While it does not read what comes.
+    open(&mut peer, 3, "/test.Kit/Unread").await;
+    server.probe.until_started(2).await;
+    peer.reset(3, CANCEL).await;
+    server.probe.until_idle().await;
+    // While it answers, and waits for nothing.
+    peer.call(5, &request("/test.Kit/Stay"), "a").await;
+    peer.expect_headers(5).await;
+    peer.reset(5, CANCEL).await;
+    server.probe.until_idle().await;
+    // While it answers, and waits for window.
+    peer.credits = false;
+    peer.call(7, &request("/test.Kit/Endless"), "a".repeat(10_000))
+        .await;
+    peer.expect_headers(7).await;
+    peer.reset(7, CANCEL).await;
+    server.probe.until_idle().await;
+    // Before it was ever run: half a message came.
+    peer.headers(9, 0, &request(HANG)).await;
+    peer.data(9, 0, &message("one")[..6]).await;
+    peer.reset(9, CANCEL).await;
+    peer.ping().await;
+    assert_eq!(server.probe.counts().started, 4);
+}
+
+//= GRPC-CONN-FAIL  type=test
+#[tokio::test]
+async fn b29_a_lost_connection_cancels_its_calls() {
+    let server = TestServer::start(Server::builder()).await;
+    for path in [JOIN, BOTH] {
+        let mut peer = server.peer().await;
+        let started = server.probe.counts().started;
+        open(&mut peer, 1, path).await;
+        peer.call(3, &request(HANG), "").await;
+        peer.call(5, &request("/test.Kit/Stay"), "a").await;
+        server.probe.until_started(started + 3).await;
+        drop(peer);
+        let status = server.probe.next_end().await.unwrap_err();
+        assert_eq!(
+            (status.code(), status.origin()),
+            (Code::Cancelled, Origin::Transport),
+            "{path}: {status:?}"
+        );
+        server.probe.until_idle().await;
+    }
+}
+
+#[tokio::test]
+async fn b29_a_connection_in_error_cancels_its_calls() {
+    let server = TestServer::start(Server::builder()).await;
+    let mut peer = server.peer().await;
+    open(&mut peer, 1, JOIN).await;
+    peer.call(3, &request(HANG), "").await;
+    server.probe.until_started(2).await;
+    // DATA on stream 0 is an error of the whole connection (RFC 9113 §6.1).
+    peer.frame(kind::DATA, 0, 0, b"x").await;
+    peer.expect_goaway(PROTOCOL_ERROR).await;
+    peer.expect_closed().await;
+    let status = server.probe.next_end().await.unwrap_err();
+    assert_eq!(status.origin(), Origin::Protocol, "{status:?}");
+    server.probe.until_idle().await;
+}
+
+#[tokio::test]
+async fn b29_the_ends_of_a_request_stream_are_told_apart() {
+    let server = TestServer::start(Server::builder()).await;
+    let mut peer = server.peer().await;
+    // In good order.
+    open(&mut peer, 1, JOIN).await;
+    peer.data(1, END_STREAM, b"").await;
+    assert!(server.probe.next_end().await.is_ok());
+    // By a deadline, which is the server's own clock's.
+    let fields = request_with(JOIN, &[("grpc-timeout", "100m")]);
+    peer.headers(3, 0, &fields).await;
+    let status = server.probe.next_end().await.unwrap_err();
+    assert_eq!(
+        (status.code(), status.origin()),
+        (Code::DeadlineExceeded, Origin::LocalDeadline)
+    );
+    // By a message that breaks off.
+    peer.headers(5, 0, &request(JOIN)).await;
+    peer.data(5, END_STREAM, &message("one")[..7]).await;
+    let status = server.probe.next_end().await.unwrap_err();
+    assert_eq!(
+        (status.code(), status.origin()),
+        (Code::Internal, Origin::Protocol)
+    );
+    // By a message that is too large for us.
+    peer.headers(7, 0, &request(JOIN)).await;
+    peer.data(7, 0, &[0, 0xff, 0, 0, 0]).await;
+    let status = server.probe.next_end().await.unwrap_err();
+    assert_eq!(
+        (status.code(), status.origin()),
+        (Code::ResourceExhausted, Origin::LocalLimit)
+    );
+    // By its caller.
+    open(&mut peer, 9, JOIN).await;
+    peer.reset(9, CANCEL).await;
+    let status = server.probe.next_end().await.unwrap_err();
+    assert_eq!(
+        (status.code(), status.origin()),
+        (Code::Cancelled, Origin::Reset(CANCEL))
+    );
+    // With its connection.
+    open(&mut peer, 11, JOIN).await;
+    server.probe.until_started(6).await;
+    drop(peer);
+    let status = server.probe.next_end().await.unwrap_err();
+    assert_eq!(
+        (status.code(), status.origin()),
+        (Code::Cancelled, Origin::Transport)
+    );
+}
+
+//= GRPC-EARLY-CLOSE-SERVER  type=test
+#[tokio::test]
+async fn b30_an_answer_before_the_end_of_the_request() {
+    let server = TestServer::start(Server::builder()).await;
+    let mut peer = server.peer().await;
+    // A handler that reads nothing.
+    open(&mut peer, 1, "/test.Kit/Early").await;
+    assert_eq!(peer.answer(1).await.expect_one(), "early");
+    peer.expect_reset(1, NO_ERROR).await;
+    // A request that is refused by its head alone.
+    peer.headers(3, 0, &request("/test.Kit/Absent")).await;
+    let answer = peer.answer(3).await;
+    answer.expect_status(code::UNIMPLEMENTED);
+    peer.expect_reset(3, NO_ERROR).await;
+    // What the caller sent before it heard of it harms nobody.
+    peer.data(1, 0, &message("two")).await;
+    peer.data(3, END_STREAM, &message("two")).await;
+    peer.call(5, &request("/test.Kit/Echo"), "next").await;
+    assert_eq!(peer.answer(5).await.expect_one(), "next");
+    // A whole request was there: no reset.
+    peer.headers(7, 0, &request("/test.Kit/Early")).await;
+    peer.data(7, END_STREAM, &message("one")).await;
+    assert_eq!(peer.answer(7).await.expect_one(), "early");
+    peer.expect_nothing(7).await;
+}
+
+#[tokio::test]
+async fn b31_a_panic_is_told_and_is_never_a_clean_end() {
+    let server = TestServer::start(Server::builder()).await;
+    let mut peer = server.peer().await;
+    peer.call(1, &request(HANG), "").await;
+    server.probe.until_started(1).await;
+    // In the connection's task, and in a task of its own.
+    server.probe.open_gate(1);
+    for (stream, path) in [(3, "/test.Kit/Panic"), (5, "/test.Kit/PanicLater")] {
+        peer.call(stream, &request(path), "a").await;
+        let answer = peer.answer(stream).await;
+        // Nothing of the panic's own text leaves the process.
+        let message = answer.expect_status(code::INTERNAL);
+        assert_eq!(message, "the handler panicked", "{path}");
+        assert!(answer.is_trailers_only, "{path}");
+    }
+    // In the middle of an answer.
+    peer.call(7, &request("/test.Kit/PanicMid"), "a").await;
+    peer.expect_headers(7).await;
+    assert_eq!(peer.expect_data(7).await, message("a"));
+    server.probe.open_gate(1);
+    let trailers = peer.expect_trailers(7).await;
+    assert_eq!(trailers.get("grpc-status"), Some("13"));
+    server
+        .probe
+        .until("the handlers to be dropped", |counts| counts.live == 1)
+        .await;
+    peer.expect_nothing(1).await;
+    peer.call(9, &request("/test.Kit/Echo"), "next").await;
+    assert_eq!(peer.answer(9).await.expect_one(), "next");
+}
+
+/// The stream of a [`ResponseStream`](temaki::ResponseStream) panics in `poll_next`; so may anybody's.
+#[tokio::test]
+async fn b31_a_stream_that_panics_is_no_end_of_its_answer() {
+    let mut methods = temaki::server::Methods::new("test.Broken", std::sync::Arc::new(()));
+    methods.server_streaming(
+        "Count",
+        temaki::codec::BytesCodec,
+        |_, _: temaki::Request<bytes::Bytes>| async move {
+            let mut left = 3;
+            Ok(temaki::Response::new(futures_util::stream::poll_fn(
+                move |_| {
+                    left -= 1;
+                    assert!(left > 0, "a stream that panics, as it was told to");
+                    std::task::Poll::Ready(Some(Ok(bytes::Bytes::from("m"))))
+                },
+            )))
+        },
+    );
+    let server = TestServer::start(Server::builder().add_service(methods)).await;
+    let mut peer = server.peer().await;
+    peer.call(1, &request("/test.Broken/Count"), "").await;
+    let answer = peer.answer(1).await;
+    answer.expect_status(code::INTERNAL);
+}
+
+/// A handler that the drain's force ends is dropped, and its caller hears of it.
+#[tokio::test]
+async fn b31_the_force_of_a_drain_drops_the_handlers() {
+    let builder = Server::builder().drain_timeout(Duration::from_millis(50));
+    let server = TestServer::start(builder).await;
+    let mut peer = server.peer().await;
+    peer.call(1, &request(HANG), "").await;
+    peer.call(3, &request("/test.Kit/Stay"), "a").await;
+    open(&mut peer, 5, "/test.Kit/Unread").await;
+    server.probe.until_started(3).await;
+    let probe = server.probe.clone();
+    let report = server.stop().await;
+    assert_eq!((report.total.finished, report.total.cut), (0, 3));
+    probe.until_idle().await;
+    for frame in peer.expect_closed().await {
+        let ended = matches!(frame, Frame::Headers { end: true, .. });
+        assert!(!ended, "no answer looks complete: {frame:?}");
+    }
+}
