@@ -11,6 +11,7 @@ fn main() -> Result<(), temaki::codegen::Error> {
         "echo",
         "health",
         "grpc_testing",
+        "guess",
     ];
     temaki::codegen::configure()
         // For reflection, and for tools that want the schema of the user service.

@@ -30,6 +30,11 @@ pub mod grpc_testing {
     temaki::include_proto!("grpc.testing");
 }
 
+/// A guessing game, for `examples/held_call`: `proto/guess.proto`.
+pub mod guess {
+    temaki::include_proto!("guess");
+}
+
 /// etcd's services, as far as `examples/etcd` calls them: `proto/etcd/etcdserverpb.proto`.
 pub mod etcdserverpb {
     temaki::include_proto!("etcdserverpb");
