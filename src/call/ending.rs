@@ -26,9 +26,14 @@ pub(crate) fn status_of(error: h2::Error, side: Side) -> Status {
         let message = format!("the peer closed the connection: GOAWAY {}", name(reason));
         return Status::library(lost, message, Origin::GoAway(reason.into())).with_source(error);
     }
-    if let (true, Some(reason)) = (error.is_library(), reason) {
-        let message = format!("the peer broke HTTP/2: {}", name(reason));
+    if let (true, true, Some(reason)) = (error.is_library(), error.is_reset(), reason) {
+        let message = broke_http2(reason, side);
         return Status::library(Code::Internal, message, Origin::Protocol).with_source(error);
+    }
+    if let (true, true) = (error.is_library(), error.is_go_away()) {
+        // The connection goes down with all its calls; they did nothing wrong, and may be tried again.
+        let message = format!("the peer broke HTTP/2, so the connection was closed: {error}");
+        return Status::library(lost, message, Origin::Protocol).with_source(error);
     }
     //= GRPC-CONN-FAIL  lost connection: client UNAVAILABLE, server CANCELLED
     let cause = error.get_io().map_or_else(|| error.to_string(), io_cause);
@@ -38,6 +43,18 @@ pub(crate) fn status_of(error: h2::Error, side: Side) -> Status {
         Origin::Transport,
     )
     .with_source(error)
+}
+
+/// What is told of a stream that `h2` reset by itself. It does the same to an answer whose headers are too
+/// large, and does not say which of the two it was.
+fn broke_http2(reason: h2::Reason, side: Side) -> String {
+    let hint = match (side, reason) {
+        (Side::Client, h2::Reason::PROTOCOL_ERROR) => {
+            ", or its headers exceed http2_max_header_list_size"
+        }
+        _ => "",
+    };
+    format!("the peer broke HTTP/2{hint}: {}", name(reason))
 }
 
 /// `io::Error` with the error inside it, if there is one: "unexpected end of file" alone tells little.
