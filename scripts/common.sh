@@ -12,14 +12,28 @@ die() {
 
 # need COMMAND PACKAGE: the command is there, or Debian's package brings it.
 need() {
-    command -v "$1" >/dev/null && return
-    command -v apt-get >/dev/null || die "'$1' is missing and there is no apt-get to install '$2' with"
+    command -v "$1" >/dev/null || debian "$1" "$2"
+}
+
+# need_library NAME PACKAGE…: pkg-config finds the C or C++ library, or Debian's packages bring it.
+need_library() {
+    local name=$1
+    shift
+    need pkg-config pkg-config
+    pkg-config --exists "$name" || debian "$name" "$@"
+}
+
+# debian WHAT PACKAGE…: installs the packages, which bring it.
+debian() {
+    local what=$1
+    shift
+    command -v apt-get >/dev/null || die "'$what' is missing and there is no apt-get to install '$*' with"
     if [ ! -e "$CACHE/apt-updated" ] || [ -n "$(find "$CACHE/apt-updated" -mmin +600)" ]; then
-        apt-get update -qq
+        apt-get update -qq || die "'$what' is missing, and apt-get could not update its lists to install '$*' (is this root?)"
         touch "$CACHE/apt-updated"
     fi
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null ||
-        die "apt-get could not install '$2', which brings '$1'"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
+        die "apt-get could not install '$*', which brings '$what'"
 }
 
 # go_tool COMMAND PACKAGE VERSION: prints where the command is, after building it once.
@@ -52,7 +66,7 @@ venv() {
         rm -rf "$dir"
         python3 -m venv "$dir" >&2 || {
             rm -rf "$dir"
-            command -v apt-get >/dev/null && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null
+            debian "python3 -m venv" python3-venv
             python3 -m venv "$dir" >&2 || die "python3 cannot make a virtual environment (Debian's package: python3-venv)"
         }
         "$dir/bin/python" -m pip install --quiet --disable-pip-version-check "$@" >&2 || die "pip could not install: $*"
