@@ -4,7 +4,6 @@
 //! in the moment it comes back: each waits a little longer than before, up to a limit, and none of them
 //! exactly as long as its neighbour. Pure: it tells durations, and waits for nothing.
 
-use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 //= BACKOFF-NUMBERS  1 s, x1.6, jitter 0.2, max 120 s, 20 s connect floor
@@ -41,15 +40,6 @@ impl Backoff {
     }
 }
 
-/// A number from 0 to 1, different each time. The standard library's hasher is seeded at random, which
-/// is chance enough to keep clients apart.
-pub(crate) fn random() -> f64 {
-    let bits = std::collections::hash_map::RandomState::new()
-        .build_hasher()
-        .finish();
-    (bits >> 11) as f64 / (1u64 << 53) as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,12 +64,5 @@ mod tests {
                 "{why}"
             );
         }
-    }
-
-    #[test]
-    fn random_numbers_differ_and_stay_in_range() {
-        let numbers: Vec<f64> = (0..100).map(|_| random()).collect();
-        assert!(numbers.iter().all(|n| (0.0..1.0).contains(n)));
-        assert!(numbers.windows(2).any(|pair| pair[0] != pair[1]));
     }
 }

@@ -22,9 +22,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::backoff::{self, Backoff};
+use super::backoff::Backoff;
 use super::connect::{Connection, Connector};
 use super::endpoint::Config;
+use crate::conn::chance;
 use crate::{Code, Error, Origin, Status};
 
 /// The state of a channel's connection.
@@ -243,7 +244,7 @@ impl Subchannel {
             }
             Err(error) => {
                 self.enter(&mut state, State::TransientFailure(Arc::new(error)));
-                Some(backoff.after_failure(backoff::random()))
+                Some(backoff.after_failure(chance::random()))
             }
         }
     }

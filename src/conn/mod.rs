@@ -2,6 +2,7 @@
 //! ends announce, and the clock of a connection. Knows no gRPC.
 
 pub(crate) mod alarm;
+pub(crate) mod chance;
 pub(crate) mod counter;
 pub(crate) mod frame_meter;
 pub(crate) mod io;

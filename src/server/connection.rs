@@ -37,6 +37,7 @@ use super::router::{Entry, Router};
 use crate::ConnectInfo;
 use crate::call::timer;
 use crate::conn::alarm::Alarm;
+use crate::conn::chance;
 use crate::conn::counter::{Counted, Counter};
 use crate::conn::frame_meter::FrameMeter;
 use crate::conn::io::{BatchedIo, Outlet, Progress, batched};
@@ -133,7 +134,11 @@ where
         budget: InlineBudget::new(limits.handlers_in_place),
         yielded: false,
         alarm,
+        rings_soon: false,
         accepted,
+        expires: limits
+            .max_age
+            .map(|age| accepted + jittered(age, chance::random())),
         calls: 0,
         health: Health {
             moved: Progress {
@@ -154,7 +159,8 @@ where
     connection.begin();
     let closed = poll_fn(|cx| connection.poll(cx)).await;
     // Without the connection its streams fail, and that ends the handlers which still run.
-    let Connection { spawned, .. } = connection;
+    let spawned = connection.spawned.clone();
+    drop(connection);
     let _ = tokio::time::timeout(LAST_HANDLERS, spawned.wait_for_none()).await;
     closed
 }
@@ -183,7 +189,11 @@ struct Connection<IO> {
     /// It has let other tasks run since it last wrote.
     yielded: bool,
     alarm: Alarm,
+    /// It rings within [`HOUSEKEEPING`], and not only at some far limit.
+    rings_soon: bool,
     accepted: Instant,
+    /// When it has reached its age.
+    expires: Option<Instant>,
     /// Calls begun.
     calls: u64,
     health: Health,
@@ -217,11 +227,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             let timeout = limits.keepalive_timeout;
             self.keepalive = Some(Keepalive::new(pings, interval, timeout, self.accepted));
         }
-        for wait in [limits.keepalive_interval, limits.max_age, limits.max_idle]
+        for wait in [limits.keepalive_interval, limits.max_idle]
             .into_iter()
             .flatten()
         {
             self.alarm.ring_by(self.accepted + wait);
+        }
+        if let Some(expires) = self.expires {
+            self.alarm.ring_by(expires);
         }
     }
 
@@ -322,7 +335,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             tally: self.shared.tally.clone(),
             _open: self.spawned.count(),
         });
-        self.ring_within(HOUSEKEEPING);
+        self.ring_soon();
     }
 
     /// Step three: bytes leave. `Ready(Ok)` when all have.
@@ -336,14 +349,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             return Poll::Pending;
         }
         self.yielded = false;
-        self.ring_within(HOUSEKEEPING);
+        self.ring_soon();
         self.outlet.poll_drain(cx)
     }
 
-    /// Sees to it that the alarm is set. It reads the clock only if it is not: once a second.
-    fn ring_within(&mut self, wait: Duration) {
-        if !self.alarm.is_set() {
-            self.alarm.ring_by(Instant::now() + wait);
+    /// Sees to it that the alarm rings soon. It reads the clock only if it does not: once a second.
+    fn ring_soon(&mut self) {
+        if !self.rings_soon {
+            self.rings_soon = true;
+            self.alarm.ring_by(Instant::now() + HOUSEKEEPING);
         }
     }
 
@@ -357,13 +371,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             self.h2.graceful_shutdown();
             self.health.cut_at = grace.map(|grace| Instant::now() + grace);
             self.health.idle_since = None;
-            self.ring_within(HOUSEKEEPING);
+            self.ring_soon();
         }
     }
 
     /// The alarm rang: is anything overdue? Sets the next alarms. `Some` is the end.
     fn look_around(&mut self) -> Option<Closed> {
         let now = Instant::now();
+        self.rings_soon = false;
         let limits = &self.shared.limits;
         let health = &mut self.health;
         let over = |since: Option<Instant>, limit: Duration| {
@@ -420,10 +435,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             }
         }
 
-        let expired = over(
-            Some(self.accepted),
-            limits.max_age.unwrap_or(Duration::MAX / 4),
-        );
+        let expired = over(self.expires, Duration::ZERO);
         let idle = limits
             .max_idle
             .is_some_and(|limit| over(health.idle_since, limit));
@@ -431,11 +443,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             self.alarm
                 .ring_by((since + limit).max(now + Duration::from_millis(1)));
         }
-        if let Some(limit) = limits.max_age.filter(|_| !self.closing) {
+        if let Some(expires) = self.expires.filter(|_| !self.closing) {
             self.alarm
-                .ring_by((self.accepted + limit).max(now + Duration::from_millis(1)));
+                .ring_by(expires.max(now + Duration::from_millis(1)));
         }
         if busy || unsent || read || wrote || self.closing {
+            self.rings_soon = true;
             self.alarm.ring_by(now + HOUSEKEEPING);
         } else {
             self.outlet.release_buffers();
@@ -447,6 +460,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         }
         None
     }
+}
+
+/// A connection's own age: connections that were made together do not end together, and so their
+/// callers do not come back together. `random` is from 0 to 1.
+fn jittered(age: Duration, random: f64) -> Duration {
+    //= CONN-AGE-JITTER  10 % more or less
+    age.mul_f64(0.9 + 0.2 * random)
 }
 
 /// A call that had to wait, in a task of its own.
@@ -480,5 +500,19 @@ impl From<h2::Error> for Closed {
 impl From<Result<(), h2::Error>> for Closed {
     fn from(end: Result<(), h2::Error>) -> Self {
         end.map_or_else(Closed::from, |()| Closed::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    //= CONN-AGE-JITTER  type=test
+    #[test]
+    fn b83_ages_differ_by_a_tenth_at_most() {
+        let age = Duration::from_secs(1000);
+        assert_eq!(jittered(age, 0.0).as_secs(), 900);
+        assert_eq!(jittered(age, 0.5).as_secs(), 1000);
+        assert_eq!(jittered(age, 1.0).as_secs(), 1100);
     }
 }

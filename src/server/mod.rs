@@ -130,7 +130,7 @@ impl Server {
     /// own deadline, and the earlier of both counts. At the limit the handler is dropped, and the call ends
     /// with DEADLINE_EXCEEDED.
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.limits.timeout = Some(limit);
+        self.limits.timeout = Some(limit.min(FOREVER));
         self
     }
 
@@ -177,14 +177,14 @@ impl Server {
 
     /// How long a new connection may take until it has shown that it speaks HTTP/2. Default 10 s.
     pub fn handshake_timeout(mut self, limit: Duration) -> Self {
-        self.limits.handshake_timeout = limit;
+        self.limits.handshake_timeout = limit.min(FOREVER);
         self
     }
 
     /// How long an answer may wait for a caller that takes none of it. Default 30 s. A call whose caller
     /// opens no window is reset; a connection that takes no bytes at all is closed.
     pub fn stall_timeout(mut self, limit: Duration) -> Self {
-        self.limits.stall_timeout = limit;
+        self.limits.stall_timeout = limit.min(FOREVER);
         self
     }
 
@@ -199,33 +199,33 @@ impl Server {
     /// Default: off.
     pub fn http2_keepalive_interval(mut self, interval: Option<Duration>) -> Self {
         self.limits.keepalive_interval =
-            interval.map(|interval| interval.max(Duration::from_secs(1)));
+            interval.map(|interval| interval.clamp(Duration::from_secs(1), FOREVER));
         self
     }
 
     /// How long the peer may take to answer a PING before its connection is closed and its calls are
     /// cancelled. Default 20 s.
     pub fn http2_keepalive_timeout(mut self, limit: Duration) -> Self {
-        self.limits.keepalive_timeout = limit;
+        self.limits.keepalive_timeout = limit.min(FOREVER);
         self
     }
 
     /// Closes each connection gracefully at this age, give or take 10 %, so that callers spread anew over
     /// a changed set of servers, and not all at once. Default: never.
     pub fn max_connection_age(mut self, age: Duration) -> Self {
-        self.limits.max_age = Some(age);
+        self.limits.max_age = Some(age.min(FOREVER));
         self
     }
 
     /// How long the calls of a connection that reached its age may still take. Default: as long as they do.
     pub fn max_connection_age_grace(mut self, grace: Duration) -> Self {
-        self.limits.max_age_grace = Some(grace);
+        self.limits.max_age_grace = Some(grace.min(FOREVER));
         self
     }
 
     /// Closes a connection gracefully after this much time without a call. Default: never.
     pub fn max_connection_idle(mut self, limit: Duration) -> Self {
-        self.limits.max_idle = Some(limit);
+        self.limits.max_idle = Some(limit.min(FOREVER));
         self
     }
 
@@ -237,7 +237,7 @@ impl Server {
 
     /// How long calls in flight may take after the shutdown was asked for. Default 30 s; then they are cut.
     pub fn drain_timeout(mut self, limit: Duration) -> Self {
-        self.drain_timeout = limit;
+        self.drain_timeout = limit.min(FOREVER);
         self
     }
 
@@ -353,6 +353,8 @@ impl Server {
     }
 }
 
+/// Longer than any wait that is meant, and still within what clocks can add: 100 years.
+const FOREVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 /// The smallest flow-control window that may be asked for: a smaller one would make readers and peers wait
 /// for each other's portions of credit.
 const MIN_WINDOW: u32 = 16 * 1024;

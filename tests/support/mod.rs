@@ -12,7 +12,8 @@
 //!
 //! [`frame`] and [`hpack`] are the bytes; [`peer`] speaks and listens, as a client ([`Peer::client`]) or
 //! as a server ([`RawServer`]); [`grpc`] knows what gRPC puts into those frames; [`server`] starts temaki's
-//! server with services that a test can hold by their strings.
+//! server with services that a test can hold by their strings, over sockets, and [`pipes`] over
+//! pipes in memory, where the clock can stand still.
 //!
 //! The kit shares no code with the library, so that one cannot hide the other's mistakes. Nothing here
 //! sleeps: a test waits for an event, each wait has a time limit, and "nothing comes" is told by a PING
@@ -29,6 +30,7 @@ pub mod frame;
 pub mod grpc;
 pub mod hpack;
 pub mod peer;
+pub mod pipes;
 pub mod server;
 
 use std::future::Future;
@@ -37,6 +39,7 @@ use std::time::Duration;
 pub use frame::*;
 pub use grpc::*;
 pub use peer::{Fields, Peer, RawServer};
+pub use pipes::Pipes;
 pub use server::{Probe, TestServer};
 
 /// How long any wait may take before the test fails: far beyond what a slow machine needs.
