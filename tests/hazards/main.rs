@@ -1,4 +1,11 @@
-//! The hazards of a stack on `h2`, each with temaki at both ends, over real sockets.
+//! The hazards of a stack on `h2`. In this file with temaki at both ends, over real sockets; in [`windows`]
+//! and [`write_errors`] with a raw peer, or a pipe that breaks, at one of them.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod windows;
+mod write_errors;
 
 use std::future::pending;
 use std::sync::Arc;
