@@ -147,7 +147,8 @@ impl RequestTemplate {
         authority: http::uri::Authority,
         user_agent: HeaderValue,
     ) -> Self {
-        let mut headers = HeaderMap::with_capacity(3);
+        // Room for more than there is: a full table makes every look-up of `h2` longer.
+        let mut headers = HeaderMap::with_capacity(6);
         //= GRPC-TE-TRAILERS  client sends te: trailers
         headers.insert(TE, HeaderValue::from_static(wire::TE_TRAILERS));
         headers.insert(CONTENT_TYPE, APPLICATION_GRPC);
@@ -166,6 +167,7 @@ impl RequestTemplate {
 }
 
 /// Request-Headers.
+#[inline]
 pub(crate) fn write_request(
     template: &RequestTemplate,
     path: http::uri::PathAndQuery,

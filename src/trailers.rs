@@ -124,6 +124,10 @@ pub(crate) fn read_end(trailers: Option<HeaderMap>) -> Result<MetadataMap, Statu
         ));
     };
     if value.as_bytes() == b"0" {
+        // Mostly the status is all there is. A map without anything is cheaper to hand on, and to ask.
+        if headers.len() == 1 {
+            return Ok(MetadataMap::new());
+        }
         return Ok(MetadataMap::from_headers(headers));
     }
     //= CODE-UNKNOWN-NUMBER  an unknown number is UNKNOWN

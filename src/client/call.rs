@@ -52,63 +52,63 @@ const QUOTE: usize = 256;
 const QUOTE_WAIT: Duration = Duration::from_millis(100);
 
 /// A request on its way: what every attempt of one call has in common.
+///
+/// It stays where it is made while the call lasts, and attempts borrow it.
 pub(super) struct Outgoing {
-    channel: Channel,
     path: PathAndQuery,
     head: Request<()>,
     pub(super) deadline: Option<Instant>,
     /// The call as interceptors know it, if any of them wants to see the answer.
-    intercepted: Option<InterceptedCall>,
+    intercepted: Option<Box<InterceptedCall>>,
 }
 
 impl Outgoing {
-    /// Looks at the clock and lets interceptors see the request.
-    pub(super) async fn new(
-        channel: &Channel,
-        path: PathAndQuery,
-        mut head: Request<()>,
-    ) -> Result<Self, Status> {
+    /// Looks at the clock. Interceptors have not seen it yet: see [`intercept`](Self::intercept).
+    pub(super) fn new(channel: &Channel, path: PathAndQuery, head: Request<()>) -> Self {
         // A request that was received and is passed on takes its deadline along.
         let inherited = head.deadline();
         let own = match (head.timeout(), channel.config().timeout) {
             (None, None) => None,
             both => deadline::earliest(timer::now(), both.into()),
         };
-        let deadline = [inherited, own].into_iter().flatten().min();
-        let mut intercepted = None;
-        if !channel.interceptors.is_empty() {
-            head.set_path(path.clone());
-            let request = Box::pin(channel.interceptors.request(head));
-            head = within(deadline, pin!(request)).await??;
-            intercepted = channel.interceptors.call_of(&head);
-        }
-        Ok(Self {
-            channel: channel.clone(),
+        Self {
             path,
             head,
-            deadline,
-            intercepted,
-        })
+            deadline: [inherited, own].into_iter().flatten().min(),
+            intercepted: None,
+        }
+    }
+
+    /// Lets the channel's interceptors see the request, and change it.
+    pub(super) async fn intercept(&mut self, channel: &Channel) -> Result<(), Status> {
+        let mut head = std::mem::replace(&mut self.head, Request::new(()));
+        head.set_path(self.path.clone());
+        let request = pin!(channel.interceptors.request(head));
+        self.head = within(self.deadline, request).await??;
+        self.intercepted = channel.interceptors.call_of(&self.head).map(Box::new);
+        Ok(())
     }
 
     /// A stream with its request headers on their way, on a connection when there is one to be had.
-    pub(super) async fn open(&self) -> Result<Opened, Failed> {
-        let subchannel = self.channel.subchannel();
-        let connection = match subchannel.ready_now() {
+    pub(super) async fn open(&self, channel: &Channel) -> Result<Opened, Failed> {
+        let connection = match channel.subchannel().ready_now() {
             Some(connection) => connection,
-            None => {
-                let wait = self
-                    .head
-                    .wait_for_ready()
-                    .unwrap_or(self.channel.config().wait_for_ready);
-                // In a box, so that calls on a connection that is there do not carry room for the wait.
-                Box::pin(subchannel.ready(wait)).await?
-            }
+            // In a box, so that calls on a connection that is there do not carry room for the wait.
+            None => Box::pin(self.connection(channel)).await?,
         };
-        self.open_on(connection)
+        self.open_on(channel, connection)
     }
 
-    fn open_on(&self, mut connection: Connection) -> Result<Opened, Failed> {
+    /// Waits for a connection.
+    async fn connection(&self, channel: &Channel) -> Result<Connection, Status> {
+        let wait = self
+            .head
+            .wait_for_ready()
+            .unwrap_or(channel.config().wait_for_ready);
+        channel.subchannel().ready(wait).await
+    }
+
+    fn open_on(&self, channel: &Channel, mut connection: Connection) -> Result<Opened, Failed> {
         let timeout = self
             .deadline
             .map(|at| at.saturating_duration_since(timer::now()));
@@ -116,7 +116,7 @@ impl Outgoing {
             return Err(deadline::exceeded().into());
         }
         let request = head::write_request(
-            self.channel.template(),
+            channel.template(),
             self.path.clone(),
             timeout,
             self.head.metadata(),
@@ -129,39 +129,10 @@ impl Outgoing {
             }),
             Err(error) => {
                 // The connection is of no more use to anybody; the next look finds another.
-                self.channel.subchannel().lost(connection.id);
+                channel.subchannel().lost(connection.id);
                 Err(Failed::unsent(error))
             }
         }
-    }
-
-    /// Makes attempts until one is answered, or failed for good. The message is kept, and encoded for each:
-    /// bytes that are shared with a second attempt cost more, and there hardly ever is one.
-    async fn attempts<T, E, F, A>(&self, mut encode: E, mut attempt: F) -> Result<T, Status>
-    where
-        E: FnMut() -> Result<Bytes, Status>,
-        F: FnMut(Opened, Bytes) -> A,
-        A: Future<Output = Result<T, Failed>>,
-    {
-        let work = pin!(async {
-            let mut retry = TransparentRetry::default();
-            loop {
-                let body = encode()?;
-                let failed = match self.open().await {
-                    Ok(opened) => match attempt(opened, body).await {
-                        Ok(answer) => return Ok(answer),
-                        Err(failed) => failed,
-                    },
-                    Err(failed) => failed,
-                };
-                if !retry.allows(failed.seen) {
-                    return Err(failed.status);
-                }
-            }
-        });
-        within(self.deadline, work)
-            .await?
-            .map_err(|status| self.settle(status))
     }
 
     /// CANCELLED after the deadline is the deadline.
@@ -170,42 +141,38 @@ impl Outgoing {
     }
 
     /// Shows the answer's metadata to interceptors.
-    pub(super) fn show_response(&self, metadata: &mut MetadataMap) {
+    pub(super) fn show_response(&self, channel: &Channel, metadata: &mut MetadataMap) {
         if let Some(call) = &self.intercepted {
-            self.channel.interceptors.response(call, metadata);
+            channel.interceptors.response(call, metadata);
         }
     }
 
     /// What shows the end of a stream to interceptors, when it comes.
-    pub(super) fn on_end(&self) -> Option<OnEnd> {
+    pub(super) fn on_end(&self, channel: &Channel) -> Option<OnEnd> {
         let call = self.intercepted.clone()?;
-        let interceptors = self.channel.interceptors.clone();
+        let interceptors = channel.interceptors.clone();
         Some(Box::new(move |end| show_end(&interceptors, &call, end)))
     }
 
-    /// The one answer of a call, as its caller gets it.
-    fn finish<T>(&self, mut result: Result<Answer<T>, Status>) -> Result<Response<T>, Status> {
-        if let Some(call) = &self.intercepted {
-            match &mut result {
-                Ok(answer) => {
-                    self.show_response(&mut answer.metadata);
-                    let mut end = Ok(std::mem::take(&mut answer.trailers));
-                    show_end(&self.channel.interceptors, call, &mut end);
-                    match end {
-                        Ok(trailers) => answer.trailers = trailers,
-                        Err(status) => return Err(status),
-                    }
-                }
-                Err(status) => show_failure(&self.channel.interceptors, call, status),
+    /// Shows the one answer of a call to interceptors, if any of them wants to see it.
+    fn show_answer<T>(
+        &self,
+        channel: &Channel,
+        mut answer: Result<Response<T>, Status>,
+    ) -> Result<Response<T>, Status> {
+        let Some(call) = &self.intercepted else {
+            return answer;
+        };
+        match &mut answer {
+            Ok(response) => {
+                self.show_response(channel, response.metadata_mut());
+                let mut end = Ok(std::mem::take(response.trailers_mut()));
+                show_end(&channel.interceptors, call, &mut end);
+                *response.trailers_mut() = end?;
             }
+            Err(status) => show_failure(&channel.interceptors, call, status),
         }
-        let Answer {
-            metadata,
-            message,
-            trailers,
-        } = result?;
-        let trailers = (!trailers.is_empty()).then(|| Box::new(trailers));
-        Ok(Response::received(metadata, message, trailers))
+        answer
     }
 }
 
@@ -233,13 +200,6 @@ pub(super) struct Opened {
     pub(super) open: Counted,
 }
 
-/// One message, and what came before and after it.
-struct Answer<T> {
-    metadata: MetadataMap,
-    message: T,
-    trailers: MetadataMap,
-}
-
 /// `work`, or DEADLINE_EXCEEDED at the moment the deadline passes.
 pub(super) async fn within<F: Future>(
     deadline: Option<Instant>,
@@ -262,26 +222,59 @@ pub(super) async fn unary<C: Codec>(
     request: Request<C::Encode>,
 ) -> Result<Response<C::Decode>, Status> {
     let (head, message) = request.split();
-    let call = Outgoing::new(channel, path, head).await?;
-    let codec = &codec;
-    let encode = move || encode_one(channel, codec, &message);
-    let answer = call
-        .attempts(encode, |opened, body| async move {
-            let Opened {
-                response,
-                mut stream,
-                open: _open,
-            } = opened;
-            if body.len() <= SMALL {
-                // If it fails, the response does too, and knows why.
-                let _ = stream.send_data(body, true);
-                return one_answer(response, codec, channel.max_decoding_message_size).await;
-            }
-            let answer = one_answer(response, codec, channel.max_decoding_message_size);
-            uploading(&mut stream, body, answer).await
-        })
-        .await;
-    call.finish(answer)
+    let mut call = Outgoing::new(channel, path, head);
+    if !channel.interceptors.is_empty() {
+        Box::pin(call.intercept(channel)).await?;
+    }
+    let mut retry = TransparentRetry::default();
+    let answer = loop {
+        // Encoded for each attempt: bytes shared with a second one cost more, and there hardly ever is one.
+        let body = match encode_one(channel, &codec, &message) {
+            Ok(body) => body,
+            Err(status) => break Err(status),
+        };
+        let attempt = pin!(exchange(channel, &call, &codec, body));
+        match within(call.deadline, attempt).await {
+            Ok(Ok(answer)) => break Ok(answer),
+            Ok(Err(failed)) if retry.allows(failed.seen) => {}
+            Ok(Err(failed)) => break Err(call.settle(failed.status)),
+            Err(status) => break Err(status),
+        }
+    };
+    call.show_answer(channel, answer)
+}
+
+/// One attempt of a call with one request and one answer.
+///
+/// What it can, it takes by reference: what an `async fn` is given is copied into its future.
+async fn exchange<C: Codec>(
+    channel: &Channel,
+    call: &Outgoing,
+    codec: &C,
+    body: Bytes,
+) -> Result<Response<C::Decode>, Failed> {
+    let connection = match channel.subchannel().ready_now() {
+        Some(connection) => connection,
+        None => Box::pin(call.connection(channel)).await?,
+    };
+    let Opened {
+        response,
+        mut stream,
+        open: _open,
+    } = call.open_on(channel, connection)?;
+    let max_len = channel.max_decoding_message_size;
+    if body.len() <= SMALL {
+        // If it fails, the response does too, and knows why.
+        let _ = stream.send_data(body, true);
+        return one_answer(response, codec, max_len).await;
+    }
+    // In a box, so that small calls do not carry room for it.
+    Box::pin(uploading(
+        &mut stream,
+        body,
+        one_answer(response, codec, max_len),
+    ))
+    .await
 }
 
 /// One request, a stream of answers.
@@ -292,26 +285,43 @@ pub(super) async fn server_streaming<C: Codec>(
     request: Request<C::Encode>,
 ) -> Result<Response<Streaming<C::Decode>>, Status> {
     let (head, message) = request.split();
-    let call = Outgoing::new(channel, path, head).await?;
-    let (call, codec) = (&call, &codec);
-    let encode = move || encode_one(channel, codec, &message);
-    call.attempts(encode, |opened, body| async move {
-        let Opened {
-            response,
-            mut stream,
-            open,
-        } = opened;
-        let lane = if body.len() <= SMALL {
-            let _ = stream.send_data(body, true);
-            None
-        } else {
-            let lane = SharedLane::new(stream);
-            tokio::spawn(upload(lane.clone(), body));
-            Some(lane)
-        };
-        answer_stream(call, codec, response, lane, open).await
-    })
-    .await
+    let mut call = Outgoing::new(channel, path, head);
+    if !channel.interceptors.is_empty() {
+        Box::pin(call.intercept(channel)).await?;
+    }
+    let mut retry = TransparentRetry::default();
+    loop {
+        let body = encode_one(channel, &codec, &message)?;
+        let attempt = pin!(ask_for_stream(channel, &call, &codec, body));
+        match within(call.deadline, attempt).await? {
+            Ok(answers) => return Ok(answers),
+            Err(failed) if retry.allows(failed.seen) => {}
+            Err(failed) => return Err(call.settle(failed.status)),
+        }
+    }
+}
+
+/// One attempt of a call with one request and a stream of answers.
+async fn ask_for_stream<C: Codec>(
+    channel: &Channel,
+    call: &Outgoing,
+    codec: &C,
+    body: Bytes,
+) -> Result<Response<Streaming<C::Decode>>, Failed> {
+    let Opened {
+        response,
+        mut stream,
+        open,
+    } = call.open(channel).await?;
+    let lane = if body.len() <= SMALL {
+        let _ = stream.send_data(body, true);
+        None
+    } else {
+        let lane = SharedLane::new(stream);
+        tokio::spawn(upload(lane.clone(), body));
+        Some(lane)
+    };
+    answer_stream(channel, call, codec, response, lane, open).await
 }
 
 /// A stream of requests, one answer.
@@ -325,23 +335,26 @@ where
     S: Stream<Item = C::Encode> + Send + 'static,
 {
     let (head, messages) = request.split();
-    let call = Outgoing::new(channel, path, head).await?;
+    let mut call = Outgoing::new(channel, path, head);
+    if !channel.interceptors.is_empty() {
+        Box::pin(call.intercept(channel)).await?;
+    }
     let work = async {
         let Opened {
             response,
             stream,
             open: _open,
-        } = call.open_for_stream().await?;
+        } = call.open_for_stream(channel).await?;
         let mut lane = LaneGuard(Some(SharedLane::new(stream)));
-        lane.pump(&call, &codec, messages);
-        let answer = one_answer(response, &codec, call.channel.max_decoding_message_size).await;
+        lane.pump(channel, &codec, messages);
+        let answer = one_answer(response, &codec, channel.max_decoding_message_size).await;
         lane.end(answer.map_err(|failed| failed.status))
     };
     let answer = within(call.deadline, pin!(work))
         .await
         .and_then(|result| result)
         .map_err(|status| call.settle(status));
-    call.finish(answer)
+    call.show_answer(channel, answer)
 }
 
 /// A stream of requests, a stream of answers; neither waits for the other.
@@ -355,17 +368,20 @@ where
     S: Stream<Item = C::Encode> + Send + 'static,
 {
     let (head, messages) = request.split();
-    let call = Outgoing::new(channel, path, head).await?;
+    let mut call = Outgoing::new(channel, path, head);
+    if !channel.interceptors.is_empty() {
+        Box::pin(call.intercept(channel)).await?;
+    }
     let work = async {
         let Opened {
             response,
             stream,
             open,
-        } = call.open_for_stream().await?;
+        } = call.open_for_stream(channel).await?;
         let mut lane = LaneGuard(Some(SharedLane::new(stream)));
-        lane.pump(&call, &codec, messages);
+        lane.pump(channel, &codec, messages);
         let shared = lane.0.clone();
-        match answer_stream(&call, &codec, response, shared, open).await {
+        match answer_stream(channel, &call, &codec, response, shared, open).await {
             Ok(response) => {
                 lane.0 = None; // from here on the stream of answers ends it
                 Ok(response)
@@ -381,9 +397,9 @@ where
 
 impl Outgoing {
     /// As [`open`](Self::open), again and again while no stream can be had: nothing was sent yet.
-    pub(super) async fn open_for_stream(&self) -> Result<Opened, Status> {
+    pub(super) async fn open_for_stream(&self, channel: &Channel) -> Result<Opened, Status> {
         loop {
-            match self.open().await {
+            match self.open(channel).await {
                 Err(failed) if failed.seen == Seen::Unsent => {}
                 other => return other.map_err(|failed| failed.status),
             }
@@ -396,13 +412,15 @@ async fn one_answer<C: Codec>(
     response: ResponseFuture,
     codec: &C,
     max_len: usize,
-) -> Result<Answer<C::Decode>, Failed> {
-    let (metadata, mut receiver) = match read_head(response, max_len).await? {
-        Head::Open(metadata, receiver) => (metadata, receiver),
-        Head::Over(end) => {
+) -> Result<Response<C::Decode>, Failed> {
+    let head = response.await.map_err(Failed::before_answer)?;
+    let (metadata, mut receiver) = match Head::of(head, max_len) {
+        Ok(Head::Open(metadata, receiver)) => (metadata, receiver),
+        Ok(Head::Over(end)) => {
             end?;
             return Err(wrong_count("0").into());
         }
+        Err(foreign) => return Err(Box::pin(foreign.quote()).await.into()),
     };
     let mut message = None;
     while let Some(mut payload) = poll_fn(|cx| receiver.poll_message(cx)).await? {
@@ -415,11 +433,10 @@ async fn one_answer<C: Codec>(
     let end = trailers::read_end(poll_fn(|cx| receiver.poll_trailers(cx)).await?);
     let trailers = end.map_err(|status| after_headers(status, &metadata))?;
     match message {
-        Some(message) => Ok(Answer {
-            metadata,
-            message,
-            trailers,
-        }),
+        Some(message) => {
+            let trailers = (!trailers.is_empty()).then(|| Box::new(trailers));
+            Ok(Response::received(metadata, message, trailers))
+        }
         None => Err(wrong_count("0").into()),
     }
 }
@@ -443,18 +460,19 @@ fn wrong_count(found: &str) -> Status {
 
 /// Waits for the head of a stream of answers.
 async fn answer_stream<C: Codec>(
+    channel: &Channel,
     call: &Outgoing,
     codec: &C,
     response: ResponseFuture,
     requests: Option<SharedLane>,
     open: Counted,
 ) -> Result<Response<Streaming<C::Decode>>, Failed> {
-    match read_head(response, call.channel.max_decoding_message_size).await? {
+    match read_head(response, channel.max_decoding_message_size).await? {
         Head::Open(mut metadata, receiver) => {
-            call.show_response(&mut metadata);
+            call.show_response(channel, &mut metadata);
             let ending = ResponseEnding {
                 requests,
-                on_end: call.on_end(),
+                on_end: call.on_end(channel),
                 _open: open,
             };
             let messages = Streaming::new(
@@ -466,7 +484,7 @@ async fn answer_stream<C: Codec>(
             Ok(Response::received(metadata, messages, None))
         }
         Head::Over(mut end) => {
-            if let Some(on_end) = call.on_end() {
+            if let Some(on_end) = call.on_end(channel) {
                 on_end(&mut end);
             }
             if let Some(lane) = requests {
@@ -483,55 +501,75 @@ pub(super) enum Head {
     Over(Result<MetadataMap, Status>),
 }
 
+/// An answer that is not gRPC: what is known of it, and the body that may tell more.
+struct Foreign {
+    status: Status,
+    body: RecvStream,
+}
+
+impl Head {
+    /// Finds out what response headers are.
+    fn of(response: http::Response<RecvStream>, max_len: usize) -> Result<Self, Foreign> {
+        let (parts, body) = response.into_parts();
+        match head::read_response(parts.status, parts.headers, body.is_end_stream()) {
+            ResponseHead::Open(metadata) => {
+                let receiver = Receiver::new(body, max_len, Side::Client);
+                Ok(Self::Open(metadata, receiver))
+            }
+            ResponseHead::Over(end) => Ok(Self::Over(end)),
+            ResponseHead::Foreign(status) => Err(Foreign { status, body }),
+        }
+    }
+}
+
 /// Waits for response headers, and finds out what they are.
 pub(super) async fn read_head<R>(response: R, max_len: usize) -> Result<Head, Failed>
 where
     R: Future<Output = Result<http::Response<RecvStream>, h2::Error>>,
 {
-    let (parts, body) = response.await.map_err(Failed::before_answer)?.into_parts();
-    match head::read_response(parts.status, parts.headers, body.is_end_stream()) {
-        ResponseHead::Open(metadata) => Ok(Head::Open(
-            metadata,
-            Receiver::new(body, max_len, Side::Client),
-        )),
-        ResponseHead::Over(end) => Ok(Head::Over(end)),
-        ResponseHead::Foreign(status) => Err(quote(status, body).await.into()),
+    let response = response.await.map_err(Failed::before_answer)?;
+    match Head::of(response, max_len) {
+        Ok(head) => Ok(head),
+        Err(foreign) => Err(Box::pin(foreign.quote()).await.into()),
     }
 }
 
-/// Adds the start of a body that is not gRPC to the status that says so: it tells people which proxy
-/// answered. A status in trailers wins over everything that was guessed.
-async fn quote(status: Status, mut body: RecvStream) -> Status {
-    let mut text = Vec::new();
-    let read = async {
-        while let Some(Ok(chunk)) = poll_fn(|cx| body.poll_data(cx)).await {
-            let _ = body.flow_control().release_capacity(chunk.len());
-            text.extend_from_slice(&chunk[..chunk.len().min(QUOTE - text.len())]);
-            if text.len() == QUOTE {
-                return None;
+impl Foreign {
+    /// Adds the start of the body to the status that says so: it tells people which proxy answered. A status
+    /// in trailers wins over everything that was guessed.
+    async fn quote(self) -> Status {
+        let Self { status, mut body } = self;
+        let mut text = Vec::new();
+        let read = async {
+            while let Some(Ok(chunk)) = poll_fn(|cx| body.poll_data(cx)).await {
+                let _ = body.flow_control().release_capacity(chunk.len());
+                text.extend_from_slice(&chunk[..chunk.len().min(QUOTE - text.len())]);
+                if text.len() == QUOTE {
+                    return None;
+                }
+            }
+            poll_fn(|cx| body.poll_trailers(cx))
+                .await
+                .ok()
+                .flatten()
+                .filter(trailers::has_status)
+        };
+        let trailers = tokio::time::timeout(QUOTE_WAIT, read).await.ok().flatten();
+        if let Some(trailers) = trailers {
+            if let Err(status) = trailers::read_end(Some(trailers)) {
+                return status;
             }
         }
-        poll_fn(|cx| body.poll_trailers(cx))
-            .await
-            .ok()
-            .flatten()
-            .filter(trailers::has_status)
-    };
-    let trailers = tokio::time::timeout(QUOTE_WAIT, read).await.ok().flatten();
-    if let Some(trailers) = trailers {
-        if let Err(status) = trailers::read_end(Some(trailers)) {
+        if text.is_empty() {
             return status;
         }
+        let message = format!(
+            "{}; its body begins {:?}",
+            status.message(),
+            String::from_utf8_lossy(&text)
+        );
+        Status::library(status.code(), message, status.origin())
     }
-    if text.is_empty() {
-        return status;
-    }
-    let message = format!(
-        "{}; its body begins {:?}",
-        status.message(),
-        String::from_utf8_lossy(&text)
-    );
-    Status::library(status.code(), message, status.origin())
 }
 
 fn encode_one<C: Codec>(
@@ -655,7 +693,7 @@ struct LaneGuard(Option<SharedLane>);
 
 impl LaneGuard {
     /// Sends `messages` from a task of their own: they go on while nobody reads the answers.
-    fn pump<C: Codec, S>(&self, call: &Outgoing, codec: &C, messages: S)
+    fn pump<C: Codec, S>(&self, channel: &Channel, codec: &C, messages: S)
     where
         S: Stream<Item = C::Encode> + Send + 'static,
     {
@@ -664,7 +702,7 @@ impl LaneGuard {
                 lane.clone(),
                 codec.clone(),
                 messages,
-                call.channel.max_encoding_message_size,
+                channel.max_encoding_message_size,
             ));
         }
     }

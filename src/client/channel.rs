@@ -1,5 +1,6 @@
 //! What people hold: a way to call one server.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use futures_core::Stream;
@@ -137,26 +138,26 @@ impl Channel {
     ///
     /// # Errors
     /// The status that the server ended the call with, or that was made here; [`Status::origin`] tells.
-    pub async fn unary<C: Codec>(
+    pub fn unary<C: Codec>(
         &self,
         path: PathAndQuery,
         codec: C,
         request: Request<C::Encode>,
-    ) -> Result<Response<C::Decode>, Status> {
-        call::unary(self, path, codec, request).await
+    ) -> impl Future<Output = Result<Response<C::Decode>, Status>> + Send {
+        call::unary(self, path, codec, request)
     }
 
     /// Calls `path` with one message, for a stream of them. Ready when the response headers are.
     ///
     /// # Errors
     /// As [`unary`](Self::unary), for what happens before the stream; later errors come out of it.
-    pub async fn server_streaming<C: Codec>(
+    pub fn server_streaming<C: Codec>(
         &self,
         path: PathAndQuery,
         codec: C,
         request: Request<C::Encode>,
-    ) -> Result<Response<Streaming<C::Decode>>, Status> {
-        call::server_streaming(self, path, codec, request).await
+    ) -> impl Future<Output = Result<Response<Streaming<C::Decode>>, Status>> + Send {
+        call::server_streaming(self, path, codec, request)
     }
 
     /// Calls `path` with a stream of messages, for one message. The stream is sent from a task of its own.

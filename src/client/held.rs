@@ -91,12 +91,19 @@ impl Opening {
                 .unwrap_or_else(PoisonError::into_inner)
                 .take();
             let head = head.unwrap_or(Request::new(()));
-            let outgoing = Outgoing::new(&self.channel, self.path.clone(), head).await?;
+            let mut outgoing = Outgoing::new(&self.channel, self.path.clone(), head);
+            if !self.channel.interceptors.is_empty() {
+                outgoing.intercept(&self.channel).await?;
+            }
             let Opened {
                 response,
                 stream,
                 open,
-            } = within(outgoing.deadline, pin!(outgoing.open_for_stream())).await??;
+            } = within(
+                outgoing.deadline,
+                pin!(outgoing.open_for_stream(&self.channel)),
+            )
+            .await??;
             Ok(Lanes {
                 outgoing,
                 requests: SharedLane::new(stream),
@@ -365,11 +372,13 @@ impl<Res: 'static> CallReceiver<Res> {
         };
         let (over, result) = match head {
             Ok(Head::Open(mut metadata, receiver)) => {
-                lanes.outgoing.show_response(&mut metadata);
+                lanes
+                    .outgoing
+                    .show_response(&self.opening.channel, &mut metadata);
                 let requests = Some(lanes.requests.clone());
                 let ending = ResponseEnding {
                     requests,
-                    on_end: lanes.outgoing.on_end(),
+                    on_end: lanes.outgoing.on_end(&self.opening.channel),
                     _open: open,
                 };
                 let messages =
@@ -384,7 +393,7 @@ impl<Res: 'static> CallReceiver<Res> {
             (result, _) => result,
         };
         lanes.requests.close(over);
-        if let Some(on_end) = lanes.outgoing.on_end() {
+        if let Some(on_end) = lanes.outgoing.on_end(&self.opening.channel) {
             on_end(&mut result);
         }
         Ok((MetadataMap::new(), Streaming::over(result?)))

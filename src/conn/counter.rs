@@ -23,9 +23,9 @@ pub(crate) struct Counted(Arc<Counter>);
 
 impl Counter {
     /// Counts one more.
-    pub(crate) fn count(self: &Arc<Self>) -> Counted {
+    pub(crate) fn count(self: Arc<Self>) -> Counted {
         self.open.fetch_add(1, Ordering::SeqCst);
-        Counted(self.clone())
+        Counted(self)
     }
 
     /// Is there any?

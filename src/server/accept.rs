@@ -76,7 +76,7 @@ impl Acceptor {
             Arc::new(info),
             self.shared.clone(),
             watch,
-            self.handshaking.count(),
+            self.handshaking.clone().count(),
         )
         .await
         .into_result()
@@ -151,7 +151,10 @@ impl Acceptor {
     {
         let info = Arc::new(io.connect_info());
         events::connection_accepted(&info);
-        let (open, handshaking) = (self.connections.count(), self.handshaking.count());
+        let (open, handshaking) = (
+            self.connections.clone().count(),
+            self.handshaking.clone().count(),
+        );
         let drain = self.drain.watch();
         let connection =
             connection::serve(io, info.clone(), self.shared.clone(), drain, handshaking);

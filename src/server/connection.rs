@@ -333,7 +333,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             call,
             entry: entry.clone(),
             tally: self.shared.tally.clone(),
-            _open: self.spawned.count(),
+            _open: self.spawned.clone().count(),
         });
         self.ring_soon();
     }
