@@ -46,7 +46,8 @@ const FIRST_BYTES: usize = 64;
 pub(crate) fn batched<IO>(io: IO, meter: FrameMeter) -> (BatchedIo<IO>, Outlet<IO>) {
     let shared = Arc::new(Mutex::new(Shared {
         io,
-        unread: BytesMut::new(),
+        unread: Vec::new(),
+        taken: 0,
         read_size: READ_MIN,
         meter,
         first: Vec::new(),
@@ -67,8 +68,9 @@ pub(crate) struct Outlet<IO>(Arc<Mutex<Shared<IO>>>);
 /// socket from either side of `h2`.
 struct Shared<IO> {
     io: IO,
-    /// Read from the socket, not yet taken by `h2`.
-    unread: BytesMut,
+    /// Read from the socket; of these bytes `h2` has taken the first `taken`. `0 <= taken <= unread.len()`.
+    unread: Vec<u8>,
+    taken: usize,
     /// How much the next read asks for: `READ_MIN <= read_size <= READ_MAX`.
     read_size: usize,
     meter: FrameMeter,
@@ -89,7 +91,9 @@ fn lock<IO>(shared: &Mutex<Shared<IO>>) -> MutexGuard<'_, Shared<IO>> {
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
     fn poll_read(&mut self, cx: &mut Context<'_>, dst: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.unread.is_empty() {
+        if self.taken == self.unread.len() {
+            self.unread.clear();
+            self.taken = 0;
             self.unread.reserve(self.read_size);
             let n = ready!(tokio_util::io::poll_read_buf(
                 Pin::new(&mut self.io),
@@ -105,9 +109,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
                 self.read_size = (self.read_size * 2).min(READ_MAX);
             }
         }
-        let n = self.unread.len().min(dst.remaining());
-        dst.put_slice(&self.unread[..n]);
-        self.unread.advance(n);
+        let rest = &self.unread[self.taken..];
+        let n = rest.len().min(dst.remaining());
+        dst.put_slice(&rest[..n]);
+        self.taken += n;
         Poll::Ready(Ok(()))
     }
 
@@ -244,8 +249,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
     /// Gives the buffers' memory back, if nothing is in them: an idle connection holds none.
     pub(crate) fn release_buffers(&self) {
         let mut shared = lock(&self.0);
-        if shared.unread.is_empty() {
-            shared.unread = BytesMut::new();
+        if shared.taken == shared.unread.len() {
+            (shared.unread, shared.taken) = (Vec::new(), 0);
             shared.read_size = READ_MIN;
         }
         if shared.unsent.is_empty() {

@@ -52,8 +52,6 @@ pub(crate) struct Incoming {
     pub(crate) request: http::Request<RecvStream>,
     pub(crate) respond: SendResponse<Bytes>,
     pub(crate) context: Arc<CallContext>,
-    /// Of the server and of the service, in this order.
-    pub(crate) interceptors: Interceptors,
 }
 
 /// What all calls of one connection share.
@@ -114,15 +112,17 @@ pub(crate) struct Opened<C> {
     receiver: Option<Receiver>,
     codec: C,
     deadline: Option<Instant>,
+    /// Of the server and of the service, in this order.
     interceptors: Interceptors,
     /// The call as interceptors know it, if any of them wants to see the answer.
     intercepted: Option<Box<InterceptedCall>>,
 }
 
 /// Reads the head: is it gRPC, can we read it, how long may it take? An error is answered at once.
-#[inline]
+#[inline(always)]
 pub(crate) fn open<C: Codec>(
     incoming: Incoming,
+    interceptors: &Interceptors,
     options: &MethodOptions,
     codec: C,
 ) -> Result<(Reply, Opened<C>), Outcome> {
@@ -130,7 +130,6 @@ pub(crate) fn open<C: Codec>(
         request,
         respond,
         context,
-        interceptors,
     } = incoming;
     let (parts, body) = request.into_parts();
     let mut reply = Reply {
@@ -175,7 +174,7 @@ pub(crate) fn open<C: Codec>(
         )),
         codec,
         deadline,
-        interceptors,
+        interceptors: interceptors.clone(),
         intercepted: None,
     };
     Ok((reply, opened))
@@ -301,6 +300,27 @@ impl Reply {
         Err(self.finish(opened.show_end(Err(failure))))
     }
 
+    /// Sends the one message of an answer, and how the call ended, with the trailing metadata of a success.
+    pub(crate) async fn send_message<C: Codec>(
+        &mut self,
+        message: C::Encode,
+        trailers: Option<Box<MetadataMap>>,
+        opened: &Opened<C>,
+        options: &MethodOptions,
+    ) -> Outcome {
+        let mut bytes = BytesMut::new();
+        let max_len = options.max_encoding_message_size;
+        let encoded = send::encode(&opened.codec, &message, max_len, &mut bytes);
+        drop(message);
+        let mut end = encoded.map(|()| trailers).map_err(Failure::from);
+        if let Some(rest) = self.send_small(bytes.freeze()) {
+            if let Err(failure) = Box::pin(self.send(rest)).await {
+                end = Err(failure);
+            }
+        }
+        self.finish(opened.show_end(end))
+    }
+
     /// Sends messages until they end, and then how they ended, with the trailing metadata of a success.
     pub(crate) async fn send_messages<C, S>(
         &mut self,
@@ -335,8 +355,14 @@ impl Reply {
             } else {
                 batch.split()
             };
-            if let Err(failure) = self.send(bytes.freeze(), end.is_some()).await {
-                break Err(failure);
+            let bytes = match end {
+                Some(_) => self.send_small(bytes.freeze()),
+                None => Some(bytes.freeze()),
+            };
+            if let Some(bytes) = bytes {
+                if let Err(failure) = self.send(bytes).await {
+                    break Err(failure);
+                }
             }
             match end {
                 None => {}
@@ -378,19 +404,25 @@ impl Reply {
         }
     }
 
-    /// Gives `batch` to `h2`, as fast as the caller takes it. `is_last` if trailers come next.
-    async fn send(&mut self, mut batch: Bytes, is_last: bool) -> Result<(), Failure> {
+    /// Gives the last of an answer to `h2`, if it is small; else gives it back.
+    ///
+    /// What little is left may wait in `h2` for window, and the call be over: a unary handler's memory is
+    /// freed now, and its answer needs no second poll. If the stream is gone, the trailers will tell.
+    fn send_small(&mut self, last: Bytes) -> Option<Bytes> {
+        if last.len() > BATCH {
+            return Some(last);
+        }
+        if let (Some(body), false) = (&mut self.body, last.is_empty()) {
+            let _ = body.send_data(last, false);
+        }
+        None
+    }
+
+    /// Gives `batch` to `h2`, as fast as the caller takes it.
+    async fn send(&mut self, mut batch: Bytes) -> Result<(), Failure> {
         let Some(body) = &mut self.body else {
             return Ok(());
         };
-        if batch.is_empty() {
-            return Ok(());
-        }
-        if is_last && batch.len() <= BATCH {
-            // What little is left may wait in `h2` for window, and the call be over: a unary handler's
-            // memory is freed now, and its answer needs no second poll.
-            return body.send_data(batch, false).map_err(|_| Failure::Gone);
-        }
         let mut stalled = Timer::default();
         poll_fn(|cx| {
             let before = batch.len();
@@ -495,7 +527,8 @@ fn panicked() -> Status {
 
 /// Answers a request that no method is registered for.
 pub(crate) fn refuse(incoming: Incoming, status: Status) -> Outcome {
-    match open(incoming, &MethodOptions::default(), BytesCodec) {
+    let (nobody, options) = (Interceptors::default(), MethodOptions::default());
+    match open(incoming, &nobody, &options, BytesCodec) {
         Ok((mut reply, _)) => reply.finish(Err(Failure::Status(status))),
         Err(outcome) => outcome,
     }

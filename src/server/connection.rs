@@ -24,8 +24,6 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::RecvStream;
-use h2::server::SendResponse;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
@@ -43,7 +41,6 @@ use crate::conn::frame_meter::FrameMeter;
 use crate::conn::io::{BatchedIo, Outlet, Progress, batched};
 use crate::conn::keepalive::{Dead, Keepalive};
 use crate::conn::settings::Http2Settings;
-use crate::interceptor::Interceptors;
 
 /// How often a connection that has work looks after itself.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -278,7 +275,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                 return self.h2.poll_closed(cx).map(Closed::from);
             }
             match ready!(self.h2.poll_accept(cx)) {
-                Some(Ok((request, respond))) => self.start(request, respond),
+                Some(Ok((request, respond))) => self.start(Incoming {
+                    request,
+                    respond,
+                    context: self.context.clone(),
+                }),
                 Some(Err(error)) => return Poll::Ready(Closed::from(error)),
                 None => return Poll::Ready(Closed::Done),
             }
@@ -286,29 +287,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     }
 
     /// Begins one call.
-    fn start(&mut self, request: http::Request<RecvStream>, respond: SendResponse<Bytes>) {
+    fn start(&mut self, incoming: Incoming) {
         self.calls += 1;
-        let path = request
+        let path = incoming
+            .request
             .uri()
             .path_and_query()
             .map_or("", |path| path.as_str());
-        let found = self
-            .shared
-            .router
-            .find(path)
-            .ok_or_else(|| self.shared.router.not_found(path));
-        let interceptors = found
-            .as_ref()
-            .map_or_else(|_| Interceptors::default(), |entry| entry.interceptors());
-        let incoming = Incoming {
-            request,
-            respond,
-            context: self.context.clone(),
-            interceptors,
-        };
-        let entry = match found {
-            Ok(entry) => entry,
-            Err(status) => {
+        let entry = match self.shared.router.find(path) {
+            Some(entry) => entry,
+            None => {
+                let status = self.shared.router.not_found(path);
                 call::refuse(incoming, status);
                 return;
             }

@@ -2,13 +2,12 @@
 //!
 //! Generated code registers each method with [`Methods`]: its name, its codec, and a closure that calls
 //! the user's `async fn`. Here the four shapes of a call become one, [`Handler`]: request in, answer
-//! sent. A unary answer is a stream of one message, so that `call` has a single way to go.
+//! sent.
 
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
@@ -21,8 +20,10 @@ use crate::{AsyncInterceptor, Interceptor, Request, Response, Status, wire};
 /// The default limit on a received message, 4 MiB, as in other gRPC libraries.
 pub(crate) const DEFAULT_MAX_DECODING: usize = 4 * 1024 * 1024;
 
-/// Begins to serve one request. An error is a request that was answered without its handler.
-pub(crate) type Handler = Box<dyn Fn(Incoming) -> Result<CallFuture, Outcome> + Send + Sync>;
+/// Begins to serve one request, behind these interceptors. An error is a request that was answered without
+/// its handler.
+pub(crate) type Handler =
+    Box<dyn Fn(Incoming, &Interceptors) -> Result<CallFuture, Outcome> + Send + Sync>;
 
 /// One call, to be polled until it is over.
 pub(crate) type CallFuture = Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -220,14 +221,13 @@ impl<T: Send + Sync + 'static> Methods<T> {
             Box::pin(async move {
                 let handled = async {
                     let request = opened.one_message().await?;
-                    let response = (entry.handler)(entry.service.clone(), request).await?;
-                    Ok(response.map(Once::new))
+                    (entry.handler)(entry.service.clone(), request).await
                 };
                 let response = reply.watch(pin!(handled)).await;
                 match reply.send_headers(response, &mut opened) {
-                    Ok((messages, trailers)) => {
+                    Ok((message, trailers)) => {
                         reply
-                            .send_messages(messages, trailers, &opened, &entry.options)
+                            .send_message(message, trailers, &opened, &entry.options)
                             .await
                     }
                     Err(outcome) => outcome,
@@ -274,14 +274,13 @@ impl<T: Send + Sync + 'static> Methods<T> {
             Box::pin(async move {
                 let handled = async {
                     let request = opened.stream().await?;
-                    let response = (entry.handler)(entry.service.clone(), request).await?;
-                    Ok(response.map(Once::new))
+                    (entry.handler)(entry.service.clone(), request).await
                 };
                 let response = reply.watch(pin!(handled)).await;
                 match reply.send_headers(response, &mut opened) {
-                    Ok((messages, trailers)) => {
+                    Ok((message, trailers)) => {
                         reply
-                            .send_messages(messages, trailers, &opened, &entry.options)
+                            .send_message(message, trailers, &opened, &entry.options)
                             .await
                     }
                     Err(outcome) => outcome,
@@ -329,8 +328,9 @@ impl<T: Send + Sync + 'static> Methods<T> {
         });
         self.routes.push(Route {
             path: wire::path::join(self.name, name),
-            handler: Box::new(move |incoming| {
-                let (reply, opened) = call::open(incoming, &entry.options, codec.clone())?;
+            handler: Box::new(move |incoming, interceptors| {
+                let (options, codec) = (&entry.options, codec.clone());
+                let (reply, opened) = call::open(incoming, interceptors, options, codec)?;
                 Ok(run(entry.clone(), reply, opened))
             }),
             spawn_always: self.options.spawn_always,
@@ -354,25 +354,5 @@ impl<T> std::fmt::Debug for Methods<T> {
         f.debug_struct("Methods")
             .field("paths", &paths)
             .finish_non_exhaustive()
-    }
-}
-
-/// A stream of exactly one message: what a unary answer is.
-struct Once<T>(Option<T>);
-
-impl<T> Once<T> {
-    fn new(message: T) -> Self {
-        Self(Some(message))
-    }
-}
-
-/// Nothing is ever pinned in it: it is one value, handed out whole.
-impl<T> Unpin for Once<T> {}
-
-impl<T> Stream for Once<T> {
-    type Item = Result<T, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(self.0.take().map(Ok))
     }
 }

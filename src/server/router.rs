@@ -38,15 +38,10 @@ impl Entry {
         self.route.spawn_always
     }
 
-    /// The interceptors to be put into the [`Incoming`] that goes to [`handle`](Self::handle).
-    pub(crate) fn interceptors(&self) -> Interceptors {
-        self.interceptors.clone()
-    }
-
     /// Begins a call. The handler does not run before the future is polled; an error is a request that was
     /// answered without it.
     pub(crate) fn handle(&self, incoming: Incoming) -> Result<CallFuture, Outcome> {
-        (self.route.handler)(incoming)
+        (self.route.handler)(incoming, &self.interceptors)
     }
 }
 
