@@ -106,6 +106,30 @@ fn golden_stubs_and_a_codec() {
     golden("stubs.rs", &text);
 }
 
+/// All options of fields and types at once; `tests/golden.rs` compiles the text and uses it.
+#[test]
+fn golden_options_of_fields_and_types() {
+    let text = generate(
+        &["tests/codegen/fields.proto"],
+        &[PROTOS],
+        "fields.rs",
+        |b| {
+            b.bytes(".fields.Parcel.content")
+                .btree_map(".fields")
+                .boxed("Parcel.heaviest")
+                .skip_debug(["Secret"])
+                .type_attribute("Kind", "#[doc(alias = \"sort\")]")
+                .enum_attribute("Parcel.sender", "#[derive(Eq, Hash)]")
+                .message_attribute("Item", "#[derive(Eq, Hash)]")
+                .field_attribute("Item.grams", "#[doc(alias = \"weight\")]")
+                .field_attribute("Kind.KIND_LETTER", "#[doc(alias = \"mail\")]")
+                .server_attribute("Post", "#[derive(Default)]")
+                .client_attribute("Post", "#[derive(Default)]")
+        },
+    );
+    golden("fields.rs", &text);
+}
+
 #[test]
 fn golden_packages_in_packages() {
     let scratch = Scratch::new();
@@ -184,13 +208,13 @@ fn options() {
         (
             "type_attribute",
             |b| b.type_attribute(".helloworld", "#[derive(PartialOrd)]"),
-            &["#[derive(PartialOrd)]\n#[derive(Clone, PartialEq"],
+            &["#[derive(PartialOrd, Clone, PartialEq"],
             &[],
         ),
         (
             "message_attribute",
             |b| b.message_attribute("HelloReply", "#[derive(PartialOrd)]"),
-            &["#[derive(PartialOrd)]\n#[derive(Clone, PartialEq"],
+            &["#[derive(PartialOrd, Clone, PartialEq"],
             &[],
         ),
         (
@@ -202,7 +226,7 @@ fn options() {
         (
             "server_attribute",
             |b| b.server_attribute(".helloworld.Greeter", "#[derive(Default)]"),
-            &["    #[derive(Default)]\n    pub struct GreeterMethods;"],
+            &["    #[derive(Debug, Clone, Copy, Default)]\n    pub struct GreeterMethods;"],
             &[],
         ),
         (
@@ -220,7 +244,7 @@ fn options() {
         (
             "client_attribute",
             |b| b.client_attribute("helloworld.Greeter", "#[derive(Default)]"),
-            &["    #[derive(Default)]\n    pub struct GreeterClient<"],
+            &["    #[derive(Debug, Clone, Default)]\n    pub struct GreeterClient<"],
             &[],
         ),
         (
@@ -313,7 +337,8 @@ fn options_of_fields_and_enums() {
         "pub two: ::temaki::__private::prost::alloc::vec::Vec<u8>,",
         "pub three: ::temaki::__private::prost::alloc::collections::BTreeMap<",
         "pub four: ::core::option::Option<::temaki::__private::prost::alloc::boxed::Box<B>>,",
-        "    #[derive(Default)]\n    #[derive(",
+        "    #[derive(\n        Default,\n        Clone,",
+        "#[derive(Clone, Debug, PartialEq, ::temaki::__private::prost::Message)]\n#[prost(skip_debug)]",
     ] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
@@ -383,6 +408,129 @@ fn the_descriptor_set_is_written_and_read_again() {
         error.to_string(),
         "comments.proto: this file uses editions, which temaki's codegen does not read"
     );
+}
+
+/// A set whose imports were left out (`protoc -o` without `--include_imports`), and what is no
+/// sound set at all: errors, no panics.
+#[test]
+fn a_descriptor_set_with_gaps_is_an_error() {
+    use protox::prost::Message as _;
+    let scratch = Scratch::new();
+    let set = scratch.0.join("set.bin");
+    scratch
+        .builder()
+        .file_descriptor_set_path(&set)
+        .compile_protos(&["tests/codegen/nested/outer.proto"], &[PROTOS])
+        .unwrap();
+    let whole = codegen::FileDescriptorSet::decode(fs::read(&set).unwrap().as_slice()).unwrap();
+    let error = |change: &dyn Fn(&mut codegen::FileDescriptorSet)| {
+        let mut fds = whole.clone();
+        change(&mut fds);
+        scratch.builder().compile_fds(fds).unwrap_err().to_string()
+    };
+
+    let lonely = error(&|fds| fds.file.retain(|file| file.name() == "nested/outer.proto"));
+    assert_eq!(
+        lonely,
+        "the descriptor set is not whole: imported file 'nested/inner.proto' has not been added\n\
+         let it include its imports: `protoc --include_imports -o`, or `buf build -o`"
+    );
+    let typo = error(&|fds| {
+        for file in &mut fds.file {
+            for service in &mut file.service {
+                service.method[0].input_type = Some(".nested.Absent".to_owned());
+            }
+        }
+    });
+    assert!(
+        typo.starts_with("the descriptor set is not whole: name '.nested.Absent' is not defined"),
+        "{typo}"
+    );
+}
+
+/// What cargo gives and takes: `OUT_DIR`, and lines on standard output. In a process of its own,
+/// since both are the whole process's.
+#[test]
+fn in_a_build_script() {
+    let scratch = Scratch::new();
+    let run = |script: &str, change: &dyn Fn(&mut Command)| {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child
+            .args(["a_build_script", "--exact", "--ignored", "--nocapture"])
+            .env("OUT_DIR", &scratch.0)
+            .env("CARGO", "cargo")
+            .env(BUILD_SCRIPT, script);
+        change(&mut child);
+        let output = child.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{script}: {text}");
+        let said = |line: &&str| line.contains("cargo:") || line.starts_with("error: ");
+        text.lines().filter(said).map(str::to_owned).collect()
+    };
+    let as_it_is = |_: &mut Command| {};
+    let without = |child: &mut Command, name: &str| {
+        child.env_remove(name);
+    };
+    let nothing: Vec<String> = Vec::new();
+
+    let said: Vec<String> = run("one file", &as_it_is);
+    assert_eq!(
+        said,
+        ["cargo:rerun-if-changed=tests/codegen/helloworld.proto"]
+    );
+    assert!(
+        scratch
+            .read("helloworld.rs")
+            .contains("pub mod greeter_client {")
+    );
+    assert_eq!(
+        run("one file", &|child: &mut Command| without(child, "CARGO")),
+        nothing,
+        "nobody reads them"
+    );
+
+    let mut said = run("imports", &as_it_is);
+    said.sort();
+    let files = ["inner", "outer", "shared"];
+    let files =
+        files.map(|name| format!("cargo:rerun-if-changed=tests/codegen/nested/{name}.proto"));
+    assert_eq!(said, files, "what was imported counts, too");
+    let all = scratch.read("all.rs");
+    assert!(
+        all.contains("include!(concat!(env!(\"OUT_DIR\"), \"/nested.outer.rs\"));"),
+        "{all}"
+    );
+    assert!(scratch.0.join("nested.outer.inner.rs").is_file());
+
+    assert_eq!(run("quiet", &as_it_is), nothing, "emit_rerun_if_changed");
+    assert_eq!(
+        run("one file", &|child: &mut Command| without(child, "OUT_DIR")).last(),
+        Some(
+            &"error: where to? OUT_DIR is not set: outside a build script, say it with out_dir(…)"
+                .to_owned()
+        )
+    );
+}
+
+const BUILD_SCRIPT: &str = "TEMAKI_TEST_BUILD_SCRIPT";
+
+#[test]
+#[ignore = "not a test: the process that `in_a_build_script` runs"]
+fn a_build_script() {
+    let outcome = match std::env::var(BUILD_SCRIPT).as_deref() {
+        Ok("one file") => codegen::compile_protos("tests/codegen/helloworld.proto"),
+        Ok("imports") => codegen::configure()
+            .include_file("all.rs")
+            .compile_protos(&["tests/codegen/nested/outer.proto"], &[PROTOS]),
+        Ok("quiet") => codegen::configure()
+            .emit_rerun_if_changed(false)
+            .compile_protos(&["tests/codegen/nested/outer.proto"], &[PROTOS]),
+        _ => return,
+    };
+    if let Err(error) = outcome {
+        // On a line of its own, away from the test harness's words.
+        println!("\nerror: {error}");
+    }
 }
 
 #[test]

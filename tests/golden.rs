@@ -6,6 +6,9 @@
 /// Comments of all kinds, and what is deprecated.
 #[path = "golden/comments.rs"]
 pub mod comments;
+/// The options of fields and types.
+#[path = "golden/fields.rs"]
+pub mod fields;
 /// The example of the documentation.
 #[path = "golden/helloworld.rs"]
 pub mod helloworld;
@@ -128,6 +131,39 @@ fn calls_may_be_made_from_any_task() {
     fn sendable<T: Send>(_: &T) {}
     let client = GreeterClient::new(Mock);
     sendable(&client.say_hello(HelloRequest::default()));
+}
+
+impl std::fmt::Debug for fields::Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a secret")
+    }
+}
+
+/// The types that the options ask for, and what those types show.
+#[test]
+fn options_of_fields_and_types_are_in_the_types() {
+    use fields::{Kind, Parcel, Secret, parcel::Item};
+    use std::collections::BTreeMap;
+
+    let item = Item {
+        grams: 3,
+        slips: BTreeMap::from([(1, vec![2])]),
+    };
+    let parcel = Parcel {
+        content: bytes::Bytes::from_static(b"books"),
+        stamp: vec![1],
+        items: BTreeMap::from([("a".to_owned(), item.clone())]),
+        kind: Kind::Letter.into(),
+        heaviest: Some(Box::new(item)),
+        sender: None,
+    };
+    let shown = format!("{parcel:?}");
+    assert!(
+        shown.contains("items: {\"a\": Item { grams: 3, slips: {1: [2]} }}"),
+        "{shown}"
+    );
+    assert_eq!(format!("{:?}", Secret::default()), "a secret");
+    let _ = fields::post_server::PostMethods::default();
 }
 
 /// The two sides of a service, over a pipe.

@@ -366,13 +366,26 @@ impl Options {
         service: &Service,
         text: &mut Text,
     ) {
-        let path = format!(".{}", service.full_name);
-        for (_, attribute) in attributes
-            .iter()
-            .filter(|(pattern, _)| names::matches(pattern, &path))
-        {
-            text.line(attribute);
+        attributes_of(service, attributes).for_each(|attribute| text.line(attribute));
+    }
+
+    /// A derive of our own and the attributes behind it; derives among them join it, as rustfmt
+    /// would have it.
+    pub(super) fn write_derive(
+        &self,
+        derive: &str,
+        attributes: &[(String, String)],
+        service: &Service,
+        text: &mut Text,
+    ) {
+        let mut given = attributes_of(service, attributes).peekable();
+        let mut derives = derive.to_owned();
+        while let Some(more) = given.next_if(|attribute| tidy::derive(attribute).is_some()) {
+            derives += ", ";
+            derives += tidy::derive(more).unwrap_or_default();
         }
+        text.attribute("derive", &derives);
+        given.for_each(|attribute| text.line(attribute));
     }
 
     pub(super) fn write_module_attributes(
@@ -390,4 +403,16 @@ impl Options {
         }
         self.write_attributes(attributes, service, text);
     }
+}
+
+/// Those of the attributes that are meant for `service`.
+fn attributes_of<'a>(
+    service: &Service,
+    attributes: &'a [(String, String)],
+) -> impl Iterator<Item = &'a str> {
+    let path = format!(".{}", service.full_name);
+    attributes
+        .iter()
+        .filter(move |(pattern, _)| names::matches(pattern, &path))
+        .map(|(_, attribute)| attribute.as_str())
 }

@@ -18,7 +18,7 @@ use super::names::{Imports, Method, Service, Shape, plain};
 
 pub(super) fn write(service: &Service, options: &Options, text: &mut Text) {
     let Service {
-        name,
+        stem: name,
         module,
         full_name,
         ..
@@ -44,7 +44,9 @@ pub(super) fn write(service: &Service, options: &Options, text: &mut Text) {
 
 fn write_trait(service: &Service, options: &Options, imports: &mut Imports, text: &mut Text) {
     let Service {
-        name, full_name, ..
+        stem: name,
+        full_name,
+        ..
     } = service;
     let channel = imports.name("::temaki::client::Channel");
     let (send, sync) = (
@@ -124,11 +126,11 @@ fn write_call(method: &Method, options: &Options, imports: &mut Imports, text: &
 }
 
 fn write_client(service: &Service, options: &Options, imports: &mut Imports, text: &mut Text) {
-    let (name, channel) = (&service.name, imports.name("::temaki::client::Channel"));
+    let (name, channel) = (&service.stem, imports.name("::temaki::client::Channel"));
     text.docs(&service.docs);
     text.deprecated(service.deprecated);
-    text.line("#[derive(Debug, Clone)]");
-    options.write_attributes(&options.client_attributes, service, text);
+    let derive = "Debug, Clone";
+    options.write_derive(derive, &options.client_attributes, service, text);
     text.block(&format!("pub struct {name}Client<C = {channel}>"), |text| {
         text.line("calls: C,")
     });
@@ -210,7 +212,7 @@ fn write_method(service: &Service, method: &Method, imports: &mut Imports, text:
         bounds: None,
     };
     // Named through the trait: a method called `clone` or `unary` would otherwise meet another one.
-    let call = format!("{}Calls::{name}", service.name);
+    let call = format!("{}Calls::{name}", service.stem);
     let arguments = ["&self.calls", &format!("request.{convert}()")];
     text.define(&signature, |text| text.awaited(&call, &arguments));
 }

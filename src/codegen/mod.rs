@@ -67,6 +67,7 @@ use std::path::{Path, PathBuf};
 use prost_build::Module;
 use protox::Compiler;
 use protox::prost::Message as _;
+use protox::prost_reflect::DescriptorPool;
 
 pub use self::builder::Builder;
 pub use self::error::Error;
@@ -155,8 +156,10 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// An output directory that cannot be written, or a file in the set that uses editions.
+    /// A set that is not whole (an import is missing, a type is nowhere defined), a file in it that
+    /// uses editions, an output directory that cannot be written.
     pub fn compile_fds(self, fds: FileDescriptorSet) -> Result<(), Error> {
+        check_is_whole(&fds)?;
         if let Some(path) = &self.file_descriptor_set_path {
             write(path, &fds.encode_to_vec())?;
         }
@@ -198,9 +201,6 @@ impl Builder {
         let mut sources: BTreeMap<Module, Vec<String>> = BTreeMap::new();
         let mut requests = Vec::new();
         for mut file in fds.file.drain(..) {
-            if file.syntax() == "editions" {
-                return Err(Error::new(format!("{}: {EDITIONS}", file.name())));
-            }
             let module = Module::from_protobuf_package_name(file.package());
             sources
                 .entry(module.clone())
@@ -237,6 +237,21 @@ impl Builder {
         }
         Ok(())
     }
+}
+
+/// prost-build takes a set on trust, and panics where something in it leads nowhere.
+fn check_is_whole(fds: &FileDescriptorSet) -> Result<(), Error> {
+    if let Some(file) = fds.file.iter().find(|file| file.syntax() == "editions") {
+        return Err(Error::new(format!("{}: {EDITIONS}", file.name())));
+    }
+    // Has the well-known types: a set without them is whole.
+    let mut pool = DescriptorPool::global();
+    pool.add_file_descriptor_set(fds.clone()).map_err(|error| {
+        Error::new(format!(
+            "the descriptor set is not whole: {error}\nlet it include its imports: \
+             `protoc --include_imports -o`, or `buf build -o`"
+        ))
+    })
 }
 
 /// What prost-build calls for each service.

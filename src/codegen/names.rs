@@ -38,8 +38,11 @@ const PRELUDE: &[&str] = &[
 
 /// A service, ready to be written down.
 pub(super) struct Service {
-    /// `Greeter`
+    /// `Greeter`, the trait.
     pub(super) name: String,
+    /// `Greeter`, the beginning of its other types' names. Not the same for `Self` alone, whose
+    /// trait is `Self_`.
+    pub(super) stem: String,
     /// `greeter`, the beginning of both module names.
     pub(super) module: String,
     /// `helloworld.Greeter`, as it stands in the path of a call.
@@ -109,6 +112,7 @@ impl Service {
         }
         Self {
             module: snake(&service.proto_name),
+            stem: service.name.trim_end_matches('_').to_owned(),
             methods: methods(service.methods, &full_name, options),
             name: service.name,
             docs,
@@ -192,7 +196,9 @@ pub(super) fn plain(name: &str) -> &str {
 /// `UserService` to `user_service`, by the rules that prost-build applies to everything else.
 fn snake(name: &str) -> String {
     let module = Module::from_protobuf_package_name(name);
-    module.parts().map(plain).collect()
+    let name: String = module.parts().map(plain).collect();
+    // `self_`, which is no keyword: nor is what begins with `self`.
+    name.trim_end_matches('_').to_owned()
 }
 
 /// `ListUsers` and `list_users` to `ListUsers`. Capitals stay as they are (`GetUserUUID`): tonic
@@ -324,6 +330,7 @@ mod tests {
     fn case_follows_prost_and_tonic() {
         assert_eq!(snake("UserService"), "user_service");
         assert_eq!(snake("Type"), "type");
+        assert_eq!(snake("Self"), "self");
         assert_eq!(snake("HTTPProxy"), "http_proxy");
         assert_eq!(upper_camel("GetUserUUID"), "GetUserUUID");
         assert_eq!(upper_camel("list_users"), "ListUsers");

@@ -19,14 +19,15 @@ use super::names::{Imports, Method, Service, Shape, plain};
 pub(super) fn write(service: &Service, options: &Options, text: &mut Text) {
     let Service {
         name,
+        stem,
         module,
         full_name,
         ..
     } = service;
     let own = [
         name.clone(),
-        format!("{name}Server"),
-        format!("{name}Methods"),
+        format!("{stem}Server"),
+        format!("{stem}Methods"),
     ];
     let mut imports = Imports::beside(own);
 
@@ -142,30 +143,34 @@ fn write_method(method: &Method, options: &Options, imports: &mut Imports, text:
 }
 
 fn write_table(service: &Service, options: &Options, imports: &mut Imports, text: &mut Text) {
-    let Service { name, module, .. } = service;
+    let Service {
+        name, stem, module, ..
+    } = service;
     text.docs([
         format!(" Serves a [`{name}`]:"),
-        format!(" `Server::builder().add_service({name}Server::new(my_{module}))`."),
+        format!(" `Server::builder().add_service({stem}Server::new(my_{module}))`."),
     ]);
     let server = imports.name("::temaki::server::ServiceServer");
     text.assign(
-        &format!("pub type {name}Server<T>"),
-        &format!("{server}<T, {name}Methods>"),
+        &format!("pub type {stem}Server<T>"),
+        &format!("{server}<T, {stem}Methods>"),
     );
     text.blank();
 
     text.docs([format!(
-        " The table behind [`{name}Server`]: which name is which method."
+        " The table behind [`{stem}Server`]: which name is which method."
     )]);
-    text.line("#[derive(Debug, Clone, Copy)]");
-    options.write_attributes(&options.server_attributes, service, text);
-    text.line(&format!("pub struct {name}Methods;"));
+    let derive = "Debug, Clone, Copy";
+    options.write_derive(derive, &options.server_attributes, service, text);
+    text.line(&format!("pub struct {stem}Methods;"));
     text.blank();
 
     let table = imports.name("::temaki::server::MethodTable");
     let methods = imports.name("::temaki::server::Methods");
-    let head = format!("impl<T: {name}> {table}<T>");
-    text.implement(&head, &format!("for {name}Methods"), |text| {
+    // The type that is served: `T`, where that is not the trait.
+    let served = if name == "T" { "U" } else { "T" };
+    let head = format!("impl<{served}: {name}> {table}<{served}>");
+    text.implement(&head, &format!("for {stem}Methods"), |text| {
         text.line("const SERVICE: &'static str = SERVICE_NAME;");
         text.blank();
         let parameter = if service.methods.is_empty() {
@@ -174,17 +179,17 @@ fn write_table(service: &Service, options: &Options, imports: &mut Imports, text
             "methods"
         };
         text.block(
-            &format!("fn register({parameter}: &mut {methods}<T>)"),
+            &format!("fn register({parameter}: &mut {methods}<{served}>)"),
             |text| {
                 for method in &service.methods {
-                    write_row(method, &options.codec(imports), text);
+                    write_row(method, served, &options.codec(imports), text);
                 }
             },
         );
     });
 }
 
-fn write_row(method: &Method, codec: &str, text: &mut Text) {
+fn write_row(method: &Method, served: &str, codec: &str, text: &mut Text) {
     let shape = match method.shape {
         Shape::Unary => "unary",
         Shape::ClientStreaming => "client_streaming",
@@ -192,11 +197,14 @@ fn write_row(method: &Method, codec: &str, text: &mut Text) {
         Shape::Bidirectional => "bidi_streaming",
     };
     let arguments = [&format!("\"{}\"", method.proto_name), codec];
-    // Named through `T`: the handle to the service has methods of its own, such as `clone`.
+    // Named through the type: the handle to the service has methods of its own, such as `clone`.
     text.call_with(
         &format!("methods.{shape}"),
         &arguments,
         "|service, request| async move",
-        (&format!("T::{}", method.name), &["&service", "request"]),
+        (
+            &format!("{served}::{}", method.name),
+            &["&service", "request"],
+        ),
     );
 }

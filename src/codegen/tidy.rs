@@ -31,7 +31,7 @@ pub(super) const LINTS_OF_IMPLS: &str =
 
 /// Lays out the text of one file, `header` in place of prost-build's own.
 pub(super) fn tidy(text: &str, header: &str) -> String {
-    let text = real_paths(text);
+    let text = merge_derives(&debug_of_tree_maps(&real_paths(text)));
     let mut lines = text.lines().skip(1).peekable();
     let mut out = Text::at_depth(0);
     out.line(header);
@@ -67,6 +67,60 @@ pub(super) fn tidy(text: &str, header: &str) -> String {
         out.append(&item.finish());
     }
     out.finish()
+}
+
+/// Lets rustc derive `Debug` for messages with a `BTreeMap`.
+///
+/// For such a map prost-derive 0.14 writes `::prost::alloc` whatever it was told of the path, and
+/// prost is no crate that the user has. (`Debug` from rustc shows enums as their numbers.)
+fn debug_of_tree_maps(text: &str) -> String {
+    let mut out: Vec<String> = Vec::new();
+    // The derive of the message that is being read, unless its `Debug` is left out anyway.
+    let mut derive = None;
+    for line in text.lines() {
+        let content = line.trim();
+        if content.starts_with("#[derive(Clone, ") && content.ends_with("::Message)]") {
+            derive = Some(out.len());
+        } else if content == "#[prost(skip_debug)]" {
+            derive = None;
+        } else if content.starts_with("#[prost(btree_map") {
+            if let Some(at) = derive.take() {
+                let line: &mut String = &mut out[at];
+                let indentation = " ".repeat(line.len() - line.trim_start().len());
+                *line = line.replacen("Clone, ", "Clone, Debug, ", 1);
+                *line += &format!("\n{indentation}#[prost(skip_debug)]");
+            }
+        }
+        out.push(line.to_owned());
+    }
+    out.join("\n") + "\n"
+}
+
+/// Joins derives that stand one below the other, as rustfmt does: those of the options and the one
+/// that prost-build writes.
+fn merge_derives(text: &str) -> String {
+    let mut out: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let merged = out.last().and_then(|above| {
+            let (above, below) = (derive(above)?, derive(line)?);
+            Some(format!("#[derive({above}, {below})]"))
+        });
+        let Some(merged) = merged else {
+            out.push(line.to_owned());
+            continue;
+        };
+        out.pop();
+        out.push(format!("{}{merged}", " ".repeat(depth_of(line) * 4)));
+    }
+    out.join("\n") + "\n"
+}
+
+/// The arguments, if the line is a derive and nothing else.
+pub(super) fn derive(line: &str) -> Option<&str> {
+    match attribute(line.trim())? {
+        ("derive", arguments) => Some(arguments.trim_end_matches(',')),
+        _ => None,
+    }
 }
 
 fn depth_of(line: &str) -> usize {

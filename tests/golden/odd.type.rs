@@ -757,3 +757,266 @@ pub mod http_nothing_client {
     // What each client has: new, connect, with_interceptor, max_decoding_message_size, …
     ::temaki::__client!(HttpNothingClient);
 }
+
+/// The server's side of `odd.type.Service`.
+#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
+pub mod service_server {
+    use ::core::future::Future;
+    use ::temaki::codec::ProstCodec;
+    use ::temaki::server::{MethodTable, Methods};
+    use ::temaki::{Request, Response, Status};
+
+    /// Services called like what generated code calls its own.
+    pub trait Service: Send + Sync + 'static {
+        /// The call `/odd.type.Service/Call`.
+        fn call(
+            &self,
+            request: Request<super::Empty>,
+        ) -> impl Future<Output = Result<Response<super::Empty>, Status>> + Send;
+    }
+
+    /// The service's name on the wire.
+    pub const SERVICE_NAME: &str = "odd.type.Service";
+
+    /// Serves a [`Service`]:
+    /// `Server::builder().add_service(ServiceServer::new(my_service))`.
+    pub type ServiceServer<T> = ::temaki::server::ServiceServer<T, ServiceMethods>;
+
+    /// The table behind [`ServiceServer`]: which name is which method.
+    #[derive(Debug, Clone, Copy)]
+    pub struct ServiceMethods;
+
+    impl<T: Service> MethodTable<T> for ServiceMethods {
+        const SERVICE: &'static str = SERVICE_NAME;
+
+        fn register(methods: &mut Methods<T>) {
+            methods.unary(
+                "Call",
+                ProstCodec::default(),
+                |service, request| async move { T::call(&service, request).await },
+            );
+        }
+    }
+}
+
+/// The client's side of `odd.type.Service`.
+#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
+pub mod service_client {
+    use ::core::future::Future;
+    use ::temaki::client::{Calls, Channel};
+    use ::temaki::codec::ProstCodec;
+    use ::temaki::{IntoRequest, Request, Response, Status};
+
+    /// The calls of `odd.type.Service`: a [`Channel`] makes them, a mock overrides them.
+    pub trait ServiceCalls: Sized + Send + Sync + 'static {
+        /// The call `/odd.type.Service/Call`.
+        fn call(
+            &self,
+            request: Request<super::Empty>,
+        ) -> impl Future<Output = Result<Response<super::Empty>, Status>> + Send {
+            let path = "/odd.type.Service/Call";
+            Calls::unary(self, path, ProstCodec::default(), request)
+        }
+    }
+
+    impl ServiceCalls for Channel {}
+
+    /// Services called like what generated code calls its own.
+    #[derive(Debug, Clone)]
+    pub struct ServiceClient<C = Channel> {
+        calls: C,
+    }
+
+    // What each client has: new, connect, with_interceptor, max_decoding_message_size, …
+    ::temaki::__client!(ServiceClient);
+
+    impl<C: ServiceCalls> ServiceClient<C> {
+        /// The call `/odd.type.Service/Call`.
+        pub async fn call(
+            &self,
+            request: impl IntoRequest<super::Empty>,
+        ) -> Result<Response<super::Empty>, Status> {
+            ServiceCalls::call(&self.calls, request.into_request()).await
+        }
+    }
+}
+
+/// The server's side of `odd.type.T`.
+#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
+pub mod t_server {
+    use ::core::future::Future;
+    use ::temaki::__private::Stream;
+    use ::temaki::codec::ProstCodec;
+    use ::temaki::server::{MethodTable, Methods, ServiceServer};
+    use ::temaki::{Request, Response, Status, Streaming};
+
+    /// The service `odd.type.T`.
+    pub trait T: Send + Sync + 'static {
+        /// What [`t`](Self::t) answers with, message by message.
+        type TStream: Stream<Item = Result<super::Empty, Status>> + Send + 'static;
+        /// The call `/odd.type.T/T`.
+        fn t(
+            &self,
+            request: Request<Streaming<super::Empty>>,
+        ) -> impl Future<Output = Result<Response<Self::TStream>, Status>> + Send;
+    }
+
+    /// The service's name on the wire.
+    pub const SERVICE_NAME: &str = "odd.type.T";
+
+    /// Serves a [`T`]:
+    /// `Server::builder().add_service(TServer::new(my_t))`.
+    pub type TServer<T> = ServiceServer<T, TMethods>;
+
+    /// The table behind [`TServer`]: which name is which method.
+    #[derive(Debug, Clone, Copy)]
+    pub struct TMethods;
+
+    impl<U: T> MethodTable<U> for TMethods {
+        const SERVICE: &'static str = SERVICE_NAME;
+
+        fn register(methods: &mut Methods<U>) {
+            methods.bidi_streaming("T", ProstCodec::default(), |service, request| async move {
+                U::t(&service, request).await
+            });
+        }
+    }
+}
+
+/// The client's side of `odd.type.T`.
+#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
+pub mod t_client {
+    use ::core::future::Future;
+    use ::temaki::__private::Stream;
+    use ::temaki::client::{Call, Calls, Channel};
+    use ::temaki::codec::ProstCodec;
+    use ::temaki::{IntoStreamingRequest, Request, Response, Status, Streaming};
+
+    /// The calls of `odd.type.T`: a [`Channel`] makes them, a mock overrides them.
+    pub trait TCalls: Sized + Send + Sync + 'static {
+        /// The call `/odd.type.T/T`.
+        fn t<S>(
+            &self,
+            request: Request<S>,
+        ) -> impl Future<Output = Result<Response<Streaming<super::Empty>>, Status>> + Send
+        where
+            S: Stream<Item = super::Empty> + Send + 'static,
+        {
+            let path = "/odd.type.T/T";
+            Calls::streaming(self, path, ProstCodec::default(), request)
+        }
+    }
+
+    impl TCalls for Channel {}
+
+    /// The service `odd.type.T`.
+    #[derive(Debug, Clone)]
+    pub struct TClient<C = Channel> {
+        calls: C,
+    }
+
+    // What each client has: new, connect, with_interceptor, max_decoding_message_size, …
+    ::temaki::__client!(TClient);
+
+    impl<C: TCalls> TClient<C> {
+        /// The call `/odd.type.T/T`.
+        pub async fn t(
+            &self,
+            request: impl IntoStreamingRequest<Message = super::Empty>,
+        ) -> Result<Response<Streaming<super::Empty>>, Status> {
+            TCalls::t(&self.calls, request.into_streaming_request()).await
+        }
+    }
+
+    impl TClient {
+        /// [`t`](Self::t), held open: the two ends of the call exist
+        /// as soon as its stream does, before the server has answered.
+        pub fn start_t(&self) -> Call<super::Empty, super::Empty> {
+            let path = "/odd.type.T/T";
+            Calls::start(&self.calls, path, ProstCodec::default())
+        }
+    }
+}
+
+/// The server's side of `odd.type.self`.
+#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
+pub mod self_server {
+    use ::core::future::Future;
+    use ::temaki::codec::ProstCodec;
+    use ::temaki::server::{MethodTable, Methods, ServiceServer};
+    use ::temaki::{Request, Response, Status};
+
+    /// A service called like a keyword that cannot be marked as a name.
+    pub trait Self_: Send + Sync + 'static {
+        /// The call `/odd.type.self/Call`.
+        fn call(
+            &self,
+            request: Request<super::Empty>,
+        ) -> impl Future<Output = Result<Response<super::Empty>, Status>> + Send;
+    }
+
+    /// The service's name on the wire.
+    pub const SERVICE_NAME: &str = "odd.type.self";
+
+    /// Serves a [`Self_`]:
+    /// `Server::builder().add_service(SelfServer::new(my_self))`.
+    pub type SelfServer<T> = ServiceServer<T, SelfMethods>;
+
+    /// The table behind [`SelfServer`]: which name is which method.
+    #[derive(Debug, Clone, Copy)]
+    pub struct SelfMethods;
+
+    impl<T: Self_> MethodTable<T> for SelfMethods {
+        const SERVICE: &'static str = SERVICE_NAME;
+
+        fn register(methods: &mut Methods<T>) {
+            methods.unary(
+                "Call",
+                ProstCodec::default(),
+                |service, request| async move { T::call(&service, request).await },
+            );
+        }
+    }
+}
+
+/// The client's side of `odd.type.self`.
+#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
+pub mod self_client {
+    use ::core::future::Future;
+    use ::temaki::client::{Calls, Channel};
+    use ::temaki::codec::ProstCodec;
+    use ::temaki::{IntoRequest, Request, Response, Status};
+
+    /// The calls of `odd.type.self`: a [`Channel`] makes them, a mock overrides them.
+    pub trait SelfCalls: Sized + Send + Sync + 'static {
+        /// The call `/odd.type.self/Call`.
+        fn call(
+            &self,
+            request: Request<super::Empty>,
+        ) -> impl Future<Output = Result<Response<super::Empty>, Status>> + Send {
+            let path = "/odd.type.self/Call";
+            Calls::unary(self, path, ProstCodec::default(), request)
+        }
+    }
+
+    impl SelfCalls for Channel {}
+
+    /// A service called like a keyword that cannot be marked as a name.
+    #[derive(Debug, Clone)]
+    pub struct SelfClient<C = Channel> {
+        calls: C,
+    }
+
+    // What each client has: new, connect, with_interceptor, max_decoding_message_size, …
+    ::temaki::__client!(SelfClient);
+
+    impl<C: SelfCalls> SelfClient<C> {
+        /// The call `/odd.type.self/Call`.
+        pub async fn call(
+            &self,
+            request: impl IntoRequest<super::Empty>,
+        ) -> Result<Response<super::Empty>, Status> {
+            SelfCalls::call(&self.calls, request.into_request()).await
+        }
+    }
+}
