@@ -4,6 +4,8 @@
 
 pub mod codec;
 pub(crate) mod ending;
+#[cfg(feature = "server")]
+pub(crate) mod meter;
 pub(crate) mod recv;
 pub(crate) mod response_stream;
 pub(crate) mod send;

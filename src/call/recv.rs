@@ -10,6 +10,8 @@
 //!
 //! This file does not know what a message is made of, nor how a stream of them ends for the caller.
 
+#[cfg(feature = "server")]
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -18,6 +20,8 @@ use http::HeaderMap;
 
 use crate::call::Side;
 use crate::call::ending::status_of;
+#[cfg(feature = "server")]
+use crate::call::meter::Meter;
 use crate::wire::length_prefixed::{Decoder, LengthError};
 use crate::{Code, Origin, Status};
 
@@ -36,6 +40,9 @@ pub(crate) struct Receiver {
     ended: bool,
     /// Bytes that were taken, and whose credit was not given back. `0 <= owed < PORTION`.
     owed: usize,
+    /// Somebody watches the call.
+    #[cfg(feature = "server")]
+    meter: Option<Arc<Meter>>,
 }
 
 impl Receiver {
@@ -47,7 +54,16 @@ impl Receiver {
             side,
             ended: false,
             owed: 0,
+            #[cfg(feature = "server")]
+            meter: None,
         }
+    }
+
+    /// The same, counted by `meter` if there is one.
+    #[cfg(feature = "server")]
+    pub(crate) fn with_meter(mut self, meter: Option<Arc<Meter>>) -> Self {
+        self.meter = meter;
+        self
     }
 
     /// The next message's bytes; `None` once the peer has ended its DATA in good order.
@@ -70,6 +86,10 @@ impl Receiver {
             }
             match ready!(self.stream.poll_data(cx)) {
                 Some(Ok(chunk)) => {
+                    #[cfg(feature = "server")]
+                    if let Some(meter) = &self.meter {
+                        meter.count_received(chunk.len());
+                    }
                     self.give_credit(chunk.len());
                     self.decoder.push(chunk);
                 }

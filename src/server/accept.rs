@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::{self, Closed, Shared};
 use super::drain::{Drain, DrainReport, Phase};
-use super::events;
+use super::observer::CloseReason;
 use crate::conn::counter::Counter;
 use crate::{ConnectInfo, Connected};
 
@@ -70,16 +70,12 @@ impl Acceptor {
     where
         IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let watch = self.drain.watch();
-        connection::serve(
-            io,
-            Arc::new(info),
-            self.shared.clone(),
-            watch,
-            self.handshaking.clone().count(),
-        )
-        .await
-        .into_result()
+        let info = Arc::new(info);
+        let watched = self.shared.events.connection(info.clone());
+        let drain = self.drain.watch();
+        let handshaking = self.handshaking.clone().count();
+        let closed = connection::serve(io, info, self.shared.clone(), drain, handshaking).await;
+        watched.closed(closed)
     }
 
     /// Accepts until `shutdown` is ready, then drains.
@@ -101,7 +97,7 @@ impl Acceptor {
                     Err(error) => {
                         let error: Box<dyn std::error::Error + Send + Sync> = error.into();
                         if !is_of_one_connection(&*error) {
-                            events::listener_failed(&*error);
+                            self.shared.events.listener_failed(&*error);
                             let pause = pin!(tokio::time::sleep(AFTER_ERROR));
                             first(pause, shutdown.as_mut()).await;
                         }
@@ -109,12 +105,14 @@ impl Acceptor {
                 }
             }
         } // the listener is closed here, before the drain begins
-        events::draining();
+        self.shared.events.draining();
         self.drain.enter(Phase::Draining);
         let _ = tokio::time::timeout(self.drain_timeout, self.connections.wait_for_none()).await;
         self.drain.enter(Phase::Forced);
         let _ = tokio::time::timeout(LAST_CONNECTIONS, self.connections.wait_for_none()).await;
-        self.drain.tally().report()
+        let report = self.drain.tally().report();
+        self.shared.events.drained(&report);
+        report
     }
 
     /// The next connection; `None` when it is time to stop, or none will come.
@@ -150,17 +148,16 @@ impl Acceptor {
         IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
     {
         let info = Arc::new(io.connect_info());
-        events::connection_accepted(&info);
+        let watched = self.shared.events.connection(info.clone());
         let (open, handshaking) = (
             self.connections.clone().count(),
             self.handshaking.clone().count(),
         );
         let drain = self.drain.watch();
-        let connection =
-            connection::serve(io, info.clone(), self.shared.clone(), drain, handshaking);
+        let connection = connection::serve(io, info, self.shared.clone(), drain, handshaking);
         tokio::spawn(async move {
-            let closed = connection.await;
-            events::connection_closed(&info, &closed);
+            // What ended it was told to whoever watches.
+            let _ = watched.closed(connection.await);
             drop(open);
         });
     }
@@ -209,7 +206,18 @@ impl std::fmt::Debug for Acceptor {
 }
 
 impl Closed {
-    fn into_result(self) -> Result<(), crate::Error> {
+    pub(super) fn reason(&self) -> CloseReason {
+        match self {
+            Self::Done => CloseReason::Done,
+            Self::TimedOut(_) => CloseReason::TimedOut,
+            Self::Forced => CloseReason::Forced,
+            Self::Protocol(_) => CloseReason::Protocol,
+            Self::Foreign(_) => CloseReason::Foreign,
+            Self::Io(_) => CloseReason::Io,
+        }
+    }
+
+    pub(super) fn into_result(self) -> Result<(), crate::Error> {
         let error = |message: &str| crate::Error::new(crate::error::ErrorKind::Connection, message);
         match self {
             Self::Done => Ok(()),

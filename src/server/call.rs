@@ -32,6 +32,7 @@ use http::uri::PathAndQuery;
 use super::method::MethodOptions;
 use crate::call::Side;
 use crate::call::codec::{BytesCodec, Codec};
+use crate::call::meter::Meter;
 use crate::call::recv::Receiver;
 use crate::call::send::{self, SendError};
 use crate::call::streaming::{Ending, Streaming};
@@ -62,6 +63,19 @@ pub(crate) struct CallContext {
     pub(crate) timeout: Option<Duration>,
     /// How long a call may wait for a caller that takes nothing.
     pub(crate) stall_timeout: Duration,
+    /// Counts the bytes of a call that somebody watches; such a call has a context of its own.
+    pub(crate) meter: Option<Arc<Meter>>,
+}
+
+impl CallContext {
+    /// The same, for one call that `meter` counts.
+    pub(crate) fn with_meter(&self, meter: Arc<Meter>) -> Self {
+        Self {
+            connection: self.connection.clone(),
+            meter: Some(meter),
+            ..*self
+        }
+    }
 }
 
 /// How a call ended, for those who count.
@@ -167,11 +181,10 @@ pub(crate) fn open<C: Codec>(
             (),
             facts,
         )),
-        receiver: Some(Receiver::new(
-            body,
-            options.max_decoding_message_size,
-            Side::Server,
-        )),
+        receiver: Some(
+            Receiver::new(body, options.max_decoding_message_size, Side::Server)
+                .with_meter(reply.context.meter.clone()),
+        ),
         codec,
         deadline,
         interceptors: interceptors.clone(),
@@ -413,6 +426,9 @@ impl Reply {
             return Some(last);
         }
         if let (Some(body), false) = (&mut self.body, last.is_empty()) {
+            if let Some(meter) = &self.context.meter {
+                meter.count_sent(last.len());
+            }
             let _ = body.send_data(last, false);
         }
         None
@@ -423,6 +439,9 @@ impl Reply {
         let Some(body) = &mut self.body else {
             return Ok(());
         };
+        if let Some(meter) = &self.context.meter {
+            meter.count_sent(batch.len());
+        }
         let mut stalled = Timer::default();
         poll_fn(|cx| {
             let before = batch.len();

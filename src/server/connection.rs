@@ -29,6 +29,7 @@ use tokio::time::Instant;
 
 use super::call::{self, CallContext, Incoming};
 use super::drain::{ConnectionDrain, Phase, Tally};
+use super::events::Events;
 use super::inline::InlineBudget;
 use super::method::CallFuture;
 use super::router::{Entry, Router};
@@ -54,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) router: Router,
     pub(crate) limits: Limits,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) events: Events,
 }
 
 /// The knobs that concern connections; [`Server`](super::Server) documents them.
@@ -120,6 +122,7 @@ where
         connection: info,
         timeout: limits.timeout,
         stall_timeout: limits.stall_timeout,
+        meter: None,
     });
     let mut alarm = Alarm::default();
     alarm.ring_by(accepted + limits.handshake_timeout); // the peer's SETTINGS are still to come
@@ -287,18 +290,26 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     }
 
     /// Begins one call.
-    fn start(&mut self, incoming: Incoming) {
+    fn start(&mut self, mut incoming: Incoming) {
         self.calls += 1;
         let path = incoming
             .request
             .uri()
             .path_and_query()
             .map_or("", |path| path.as_str());
-        let entry = match self.shared.router.find(path) {
+        let found = self.shared.router.find(path);
+        let events = &self.shared.events;
+        let mut watched = events
+            .watch_calls()
+            .then(|| events.call(found, &mut incoming.context));
+        let entry = match found {
             Some(entry) => entry,
             None => {
                 let status = self.shared.router.not_found(path);
-                call::refuse(incoming, status);
+                let outcome = call::refuse(incoming, status);
+                if let Some(watched) = &mut watched {
+                    watched.ended(outcome);
+                }
                 return;
             }
         };
@@ -306,9 +317,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             Ok(call) => call,
             Err(outcome) => {
                 self.shared.tally.ended(entry, outcome);
+                if let Some(watched) = &mut watched {
+                    watched.ended(outcome);
+                }
                 return;
             }
         };
+        if let Some(watched) = watched {
+            call = watched.follow(call);
+        }
         if !entry.spawn_always() && self.budget.allows(timer::now) {
             // No waker: if it has to wait, its own task polls it again, and that poll leaves one.
             if let Poll::Ready(outcome) =

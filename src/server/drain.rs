@@ -16,7 +16,6 @@ use std::task::{Context, Waker};
 use tokio::sync::watch;
 
 use super::call::Outcome;
-use super::events;
 use super::router::Entry;
 
 /// How far a server has come with stopping.
@@ -109,7 +108,6 @@ pub(crate) struct Tally {
 impl Tally {
     /// A call has ended. Costs one load while the server serves.
     pub(crate) fn ended(&self, entry: &Entry, outcome: Outcome) {
-        events::call_ended(entry.path(), outcome);
         let phase = self.phase.load(Ordering::Relaxed);
         if phase == Phase::Serving as u8 {
             return;

@@ -1,70 +1,251 @@
-//! What a server tells of itself: `tracing` events, with the feature `tracing`. Without it each of these
-//! functions is empty, and its arguments are borrowed and never made.
+//! Who is told what a server does, and when.
+//!
+//! There are two listeners for the same facts: the [`Observer`] that the user set, and `tracing`, with the
+//! feature of that name. A call that nobody watches costs one look at each. One that somebody watches is
+//! wrapped: what is needed to tell of it, the clock, the bytes, is its own.
 
-use super::call::Outcome;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use super::call::{CallContext, Outcome};
 use super::connection::Closed;
+use super::drain::DrainReport;
+use super::method::CallFuture;
+use super::observer::{CallEnd, CallOutcome, CallStart, CloseReason, ConnectionEnd, Observer};
+use super::router::Entry;
 use crate::ConnectInfo;
+use crate::call::meter::Meter;
+use crate::call::timer;
 
-#[cfg(feature = "tracing")]
-mod told {
-    use super::{Closed, ConnectInfo, Outcome};
+/// Those who are told.
+#[derive(Clone, Default)]
+pub(crate) struct Events {
+    observer: Option<Arc<dyn Observer>>,
+}
 
-    pub(super) fn connection_accepted(info: &ConnectInfo) {
-        tracing::debug!(remote = ?info.remote_addr, "connection accepted");
+impl Events {
+    /// Tells `observer`, and no longer whom it told before.
+    pub(crate) fn tell(&mut self, observer: impl Observer) {
+        self.observer = Some(Arc::new(observer));
     }
 
-    pub(super) fn connection_closed(info: &ConnectInfo, closed: &Closed) {
-        match closed {
-            Closed::Done => tracing::debug!(remote = ?info.remote_addr, "connection closed"),
-            other => {
-                tracing::info!(remote = ?info.remote_addr, reason = ?other, "connection closed");
-            }
+    /// The listener could not give a connection.
+    pub(crate) fn listener_failed(&self, error: &(dyn std::error::Error + 'static)) {
+        self.each(|observer| observer.listener_failed(error));
+    }
+
+    /// The server was told to stop.
+    pub(crate) fn draining(&self) {
+        self.each(|observer| observer.draining());
+    }
+
+    /// The server has stopped.
+    pub(crate) fn drained(&self, report: &DrainReport) {
+        self.each(|observer| observer.drained(report));
+    }
+
+    /// A connection was accepted.
+    pub(crate) fn connection(&self, info: Arc<ConnectInfo>) -> WatchedConnection {
+        self.each(|observer| observer.connection_opened(&info));
+        WatchedConnection {
+            events: self.clone(),
+            info,
+            opened: timer::now(),
+            told: false,
         }
     }
 
-    pub(super) fn listener_failed(error: &(dyn std::error::Error + 'static)) {
-        tracing::warn!(error, "accepting failed; it is tried again");
+    /// Does anybody want to know of calls?
+    #[inline]
+    pub(crate) fn watch_calls(&self) -> bool {
+        #[cfg(feature = "tracing")]
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            return true;
+        }
+        self.observer.is_some()
     }
 
-    pub(super) fn call_ended(path: &str, outcome: Outcome) {
-        tracing::debug!(path, ?outcome, "call ended");
+    /// A call has come, and somebody wants to know. Its context becomes its own, so that its bytes are.
+    #[cold]
+    pub(crate) fn call(
+        &self,
+        entry: Option<&Arc<Entry>>,
+        context: &mut Arc<CallContext>,
+    ) -> Box<WatchedCall> {
+        let meter = Arc::new(Meter::default());
+        *context = Arc::new(context.with_meter(meter.clone()));
+        let call = WatchedCall {
+            events: self.clone(),
+            entry: entry.cloned(),
+            connection: context.connection.clone(),
+            started: timer::now(),
+            meter,
+            told: false,
+        };
+        let start = CallStart::new(call.method(), &call.connection);
+        self.each(|observer| observer.call_started(&start));
+        Box::new(call)
     }
 
-    pub(super) fn draining() {
-        tracing::info!("draining: no new calls; those in flight may end");
+    fn each(&self, tell: impl Fn(&dyn Observer)) {
+        #[cfg(feature = "tracing")]
+        tell(&told::Tracing);
+        if let Some(observer) = &self.observer {
+            tell(&**observer);
+        }
     }
 }
 
-/// A connection was accepted.
-pub(crate) fn connection_accepted(info: &ConnectInfo) {
-    #[cfg(feature = "tracing")]
-    told::connection_accepted(info);
-    let _ = info;
+/// A connection whose end will be told, however it ends.
+pub(crate) struct WatchedConnection {
+    events: Events,
+    info: Arc<ConnectInfo>,
+    opened: Instant,
+    told: bool,
 }
 
-/// A connection is over.
-pub(crate) fn connection_closed(info: &ConnectInfo, closed: &Closed) {
-    #[cfg(feature = "tracing")]
-    told::connection_closed(info, closed);
-    let _ = (info, closed);
+impl WatchedConnection {
+    /// It is over, for this reason; gives how, in words.
+    pub(crate) fn closed(mut self, closed: Closed) -> Result<(), crate::Error> {
+        let reason = closed.reason();
+        let result = closed.into_result();
+        self.tell(reason, result.as_ref().err());
+        result
+    }
+
+    fn tell(&mut self, reason: CloseReason, error: Option<&crate::Error>) {
+        self.told = true;
+        let duration = timer::now().saturating_duration_since(self.opened);
+        let end = ConnectionEnd::new(reason, error, duration);
+        self.events
+            .each(|observer| observer.connection_closed(&self.info, &end));
+    }
 }
 
-/// The listener could not give a connection.
-pub(crate) fn listener_failed(error: &(dyn std::error::Error + 'static)) {
-    #[cfg(feature = "tracing")]
-    told::listener_failed(error);
-    let _ = error;
+impl Drop for WatchedConnection {
+    fn drop(&mut self) {
+        if !self.told {
+            self.tell(CloseReason::Forced, None);
+        }
+    }
 }
 
-/// A call is over.
-pub(crate) fn call_ended(path: &str, outcome: Outcome) {
-    #[cfg(feature = "tracing")]
-    told::call_ended(path, outcome);
-    let _ = (path, outcome);
+/// A call whose end will be told, however it ends.
+pub(crate) struct WatchedCall {
+    events: Events,
+    /// `None` where no method was found.
+    entry: Option<Arc<Entry>>,
+    connection: Arc<ConnectInfo>,
+    started: Instant,
+    meter: Arc<Meter>,
+    told: bool,
 }
 
-/// The server was told to stop.
-pub(crate) fn draining() {
-    #[cfg(feature = "tracing")]
-    told::draining();
+impl WatchedCall {
+    /// The same call, which tells of its end.
+    pub(crate) fn follow(self: Box<Self>, call: CallFuture) -> CallFuture {
+        Box::pin(Followed {
+            call,
+            watched: self,
+        })
+    }
+
+    /// It is over.
+    pub(crate) fn ended(&mut self, outcome: Outcome) {
+        self.told = true;
+        let end = CallEnd {
+            method: self.method(),
+            connection: &self.connection,
+            outcome: match outcome {
+                Outcome::Ended(code) => CallOutcome::Status(code),
+                Outcome::NotGrpc(status) => CallOutcome::Http(status.as_u16()),
+                Outcome::Cut => CallOutcome::Cut,
+            },
+            duration: timer::now().saturating_duration_since(self.started),
+            received: self.meter.received(),
+            sent: self.meter.sent(),
+        };
+        self.events.each(|observer| observer.call_ended(&end));
+    }
+
+    fn method(&self) -> &str {
+        self.entry.as_ref().map_or("*", |entry| entry.path())
+    }
+}
+
+impl Drop for WatchedCall {
+    fn drop(&mut self) {
+        if !self.told {
+            self.ended(Outcome::Cut);
+        }
+    }
+}
+
+struct Followed {
+    /// Dropped before the end is told: what is told to be over is over.
+    call: CallFuture,
+    watched: Box<WatchedCall>,
+}
+
+impl Future for Followed {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let outcome = ready!(self.call.as_mut().poll(cx));
+        self.watched.ended(outcome);
+        Poll::Ready(outcome)
+    }
+}
+
+#[cfg(feature = "tracing")]
+mod told {
+    use super::*;
+
+    /// The events of `tracing`, in the words of an observer.
+    pub(super) struct Tracing;
+
+    impl Observer for Tracing {
+        fn connection_opened(&self, connection: &ConnectInfo) {
+            tracing::debug!(remote = ?connection.remote_addr, "connection accepted");
+        }
+
+        fn connection_closed(&self, connection: &ConnectInfo, end: &ConnectionEnd<'_>) {
+            let (remote, reason) = (connection.remote_addr, end.reason.as_str());
+            let duration = end.duration;
+            match end.error {
+                None => tracing::debug!(?remote, reason, ?duration, "connection closed"),
+                Some(error) => {
+                    tracing::info!(?remote, reason, ?duration, %error, "connection closed");
+                }
+            }
+        }
+
+        fn listener_failed(&self, error: &(dyn std::error::Error + 'static)) {
+            tracing::warn!(error, "accepting failed; it is tried again");
+        }
+
+        fn call_ended(&self, call: &CallEnd<'_>) {
+            tracing::debug!(
+                method = call.method,
+                outcome = ?call.outcome,
+                duration = ?call.duration,
+                received = call.received,
+                sent = call.sent,
+                remote = ?call.connection.remote_addr,
+                "call ended"
+            );
+        }
+
+        fn draining(&self) {
+            tracing::info!("draining: no new calls; those in flight may end");
+        }
+
+        fn drained(&self, report: &DrainReport) {
+            let (finished, cut) = (report.total.finished, report.total.cut);
+            tracing::info!(finished, cut, "drained");
+        }
+    }
 }

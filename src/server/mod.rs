@@ -12,6 +12,7 @@ mod events;
 mod incoming;
 mod inline;
 mod method;
+mod observer;
 mod router;
 
 use std::future::Future;
@@ -27,6 +28,7 @@ pub use incoming::TcpIncoming;
 #[cfg(unix)]
 pub use incoming::UnixIncoming;
 pub use method::{MethodTable, Methods, RegisteredMethods, Service, ServiceServer};
+pub use observer::{CallEnd, CallOutcome, CallStart, CloseReason, ConnectionEnd, Observer};
 
 use crate::conn::settings::Http2Settings;
 use crate::error::{Error, ErrorKind};
@@ -34,6 +36,7 @@ use crate::interceptor::Interceptors;
 use crate::{AsyncInterceptor, ConnectInfo, Connected, Interceptor};
 use connection::{Limits, Shared};
 use drain::Drain;
+use events::Events;
 use router::Router;
 
 /// A gRPC server: services, and the limits they are served under.
@@ -51,6 +54,7 @@ pub struct Server {
     services: Vec<RegisteredMethods>,
     fallback: Option<method::Route>,
     interceptors: Interceptors,
+    events: Events,
     max_connections: usize,
     drain_timeout: Duration,
     tcp_nodelay: bool,
@@ -82,6 +86,7 @@ impl Server {
             services: Vec::new(),
             fallback: None,
             interceptors: Interceptors::default(),
+            events: Events::default(),
             max_connections: 10_000,
             drain_timeout: Duration::from_secs(30),
             tcp_nodelay: true,
@@ -123,6 +128,13 @@ impl Server {
     /// As [`interceptor`](Self::interceptor), for one that waits or looks at answers too.
     pub fn async_interceptor(mut self, interceptor: impl AsyncInterceptor) -> Self {
         self.interceptors.push_async(interceptor);
+        self
+    }
+
+    /// Tells `observer` of connections, calls and the end: for metrics. Default: nobody is told, at no cost.
+    /// A second one replaces the first.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.events.tell(observer);
         self
     }
 
@@ -343,6 +355,7 @@ impl Server {
             router,
             limits: self.limits,
             tally: drain.tally(),
+            events: self.events,
         };
         Ok(Acceptor::new(
             shared,

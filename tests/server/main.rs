@@ -7,5 +7,6 @@ mod support;
 mod drain;
 mod endings;
 mod metadata;
+mod observed;
 mod requests;
 mod responses;

@@ -1,0 +1,221 @@
+//! What a server tells of itself, to whoever counts.
+//!
+//! [`Observer`] is the hook for metrics: no library of metrics is chosen here. The `tracing` events of the
+//! feature of that name are another observer with the same facts. Who is told what, and when, is in
+//! `events.rs`; this file is the words.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::drain::DrainReport;
+use crate::{Code, ConnectInfo, Error};
+
+/// Is told of connections, calls and the end.
+///
+/// Each method has a default that does nothing. They are called in the tasks that serve, between one
+/// poll and the next: count and return, do not block, and do not panic. A server without an observer
+/// pays nothing for them.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use temaki::server::{CallEnd, CallOutcome, Observer};
+///
+/// #[derive(Default)]
+/// struct Metrics {
+///     calls: AtomicU64,
+///     failed: AtomicU64,
+/// }
+///
+/// impl Observer for Metrics {
+///     fn call_ended(&self, call: &CallEnd<'_>) {
+///         self.calls.fetch_add(1, Ordering::Relaxed);
+///         if call.outcome != CallOutcome::Status(temaki::Code::Ok) {
+///             self.failed.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+///
+/// let metrics = Arc::new(Metrics::default());
+/// let server = temaki::Server::builder().observer(metrics.clone());
+/// ```
+pub trait Observer: Send + Sync + 'static {
+    /// A connection was accepted. Nothing is known yet of what its peer speaks.
+    fn connection_opened(&self, connection: &ConnectInfo) {
+        let _ = connection;
+    }
+
+    /// A connection is over. Told once for each that was opened.
+    fn connection_closed(&self, connection: &ConnectInfo, end: &ConnectionEnd<'_>) {
+        let _ = (connection, end);
+    }
+
+    /// A listener could not give a connection: no descriptors are left, most often. It is tried again.
+    fn listener_failed(&self, error: &(dyn StdError + 'static)) {
+        let _ = error;
+    }
+
+    /// A request has come. Its head was not looked at yet, but for its path.
+    fn call_started(&self, call: &CallStart<'_>) {
+        let _ = call;
+    }
+
+    /// A call is over. Told once for each that was started.
+    fn call_ended(&self, call: &CallEnd<'_>) {
+        let _ = call;
+    }
+
+    /// The server was told to stop: no new calls, those in flight may end.
+    fn draining(&self) {}
+
+    /// The server has stopped.
+    fn drained(&self, report: &DrainReport) {
+        let _ = report;
+    }
+}
+
+/// One observer for several servers, or one whose figures somebody else reads.
+impl<O: Observer + ?Sized> Observer for Arc<O> {
+    fn connection_opened(&self, connection: &ConnectInfo) {
+        O::connection_opened(self, connection);
+    }
+
+    fn connection_closed(&self, connection: &ConnectInfo, end: &ConnectionEnd<'_>) {
+        O::connection_closed(self, connection, end);
+    }
+
+    fn listener_failed(&self, error: &(dyn StdError + 'static)) {
+        O::listener_failed(self, error);
+    }
+
+    fn call_started(&self, call: &CallStart<'_>) {
+        O::call_started(self, call);
+    }
+
+    fn call_ended(&self, call: &CallEnd<'_>) {
+        O::call_ended(self, call);
+    }
+
+    fn draining(&self) {
+        O::draining(self);
+    }
+
+    fn drained(&self, report: &DrainReport) {
+        O::drained(self, report);
+    }
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ConnectionEnd<'a> {
+    /// Why, in few words for a label.
+    pub reason: CloseReason,
+    /// Why, in full; `None` where it ended in good order.
+    pub error: Option<&'a Error>,
+    /// Since it was accepted.
+    pub duration: Duration,
+}
+
+impl<'a> ConnectionEnd<'a> {
+    pub(super) fn new(reason: CloseReason, error: Option<&'a Error>, duration: Duration) -> Self {
+        Self {
+            reason,
+            error,
+            duration,
+        }
+    }
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// In good order: its peer closed it, or its calls had ended after a GOAWAY of ours.
+    Done,
+    /// Its peer took too long: to shake hands, to take what it had asked for, to answer a PING, to let its
+    /// calls end.
+    TimedOut,
+    /// The server stopped, and its calls took longer than `drain_timeout`; or whoever served it dropped it.
+    Forced,
+    /// Its peer broke HTTP/2.
+    Protocol,
+    /// Its peer speaks something else: TLS, or HTTP/1.1.
+    Foreign,
+    /// The socket failed.
+    Io,
+}
+
+impl CloseReason {
+    /// For a label: `done`, `timed_out`, `forced`, `protocol`, `foreign`, `io`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::TimedOut => "timed_out",
+            Self::Forced => "forced",
+            Self::Protocol => "protocol",
+            Self::Foreign => "foreign",
+            Self::Io => "io",
+        }
+    }
+}
+
+/// A call that has come.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CallStart<'a> {
+    /// As [`CallEnd::method`].
+    pub method: &'a str,
+    /// What it came on.
+    pub connection: &'a ConnectInfo,
+}
+
+impl<'a> CallStart<'a> {
+    pub(super) fn new(method: &'a str, connection: &'a ConnectInfo) -> Self {
+        Self { method, connection }
+    }
+}
+
+/// A call that is over.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CallEnd<'a> {
+    /// `/package.Service/Method`, as it was registered; `*` where the caller named no such method, whether the
+    /// fallback answered or nobody did. It is never the caller's own text, so a label of it stays bounded.
+    pub method: &'a str,
+    /// What it came on.
+    pub connection: &'a ConnectInfo,
+    /// How it ended.
+    pub outcome: CallOutcome,
+    /// Since it had come.
+    pub duration: Duration,
+    /// Bytes of DATA that were read: messages, with five bytes before each.
+    pub received: u64,
+    /// The same, sent.
+    pub sent: u64,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallOutcome {
+    /// With this status.
+    Status(Code),
+    /// It was no gRPC, and was answered by this HTTP status.
+    Http(u16),
+    /// Without an answer that its caller could have heard in full: it was cancelled, its connection was lost, or
+    /// the server stopped.
+    Cut,
+}
+
+impl CallOutcome {
+    /// The code, for a label: what the caller was told, or would find. CANCELLED for a call that was cut.
+    pub fn code(self) -> Code {
+        match self {
+            Self::Status(code) => code,
+            Self::Http(status) => crate::wire::mapping::code_from_http(status),
+            Self::Cut => Code::Cancelled,
+        }
+    }
+}
