@@ -28,6 +28,9 @@ use tokio::task::JoinHandle;
 
 use crate::support::*;
 
+/// Longer than any wait of the library's own, on a clock that jumps.
+pub const AN_HOUR: Duration = Duration::from_secs(3600);
+
 /// Codes that the library never uses on its own account: they are the application's.
 const APPLICATIONS: [Code; 7] = [
     Code::InvalidArgument,
@@ -66,11 +69,22 @@ pub struct Pipes(mpsc::UnboundedReceiver<DuplexStream>);
 
 /// A channel whose connections are pipes, each with room for 64 KiB.
 pub fn piped(knobs: impl FnOnce(Endpoint) -> Endpoint) -> (Channel, Pipes) {
+    piped_if(knobs, || true)
+}
+
+/// The same, while `may` says so; else there is no connection.
+pub fn piped_if(
+    knobs: impl FnOnce(Endpoint) -> Endpoint,
+    may: impl Fn() -> bool + Send + Sync + 'static,
+) -> (Channel, Pipes) {
     let (send, receive) = mpsc::unbounded_channel();
     let connector = move || {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
-        let sent = send.send(theirs);
-        async move { sent.map(|()| ours).map_err(|_| io::Error::other("refused")) }
+        let made = may() && send.send(theirs).is_ok();
+        async move {
+            made.then_some(ours)
+                .ok_or_else(|| io::Error::other("told to fail"))
+        }
     };
     let endpoint = knobs(Endpoint::from_static("http://test"));
     (endpoint.connect_with_connector(connector), Pipes(receive))
@@ -84,9 +98,7 @@ impl Pipes {
 
     /// The next connection, on which nothing was said yet.
     pub async fn accept_silent(&mut self) -> DuplexStream {
-        soon("a connection", self.0.recv())
-            .await
-            .expect("a channel")
+        self.0.recv().await.expect("a channel")
     }
 }
 
