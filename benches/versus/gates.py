@@ -9,10 +9,9 @@ import sys
 
 from drive import Callgrind, Server, Strace, client
 
-# (instructions of temaki's server) / (those of the floor), at most
-# The goals are 1.15 and 26,000; these hold what has been reached, and may only fall. DESIGN.md says where the rest goes.
-SERVER_OVER_FLOOR = 1.18
-CLIENT_INSTRUCTIONS = 27_500
+# (instructions of temaki's server) / (those of the floor), at most; DESIGN.md says where they go.
+SERVER_OVER_FLOOR = 1.15
+CLIENT_INSTRUCTIONS = 26_000
 ALLOCATIONS = 12
 SYSTEM_CALLS = 0.15
 
@@ -28,11 +27,11 @@ def slope(measure, few, many):
     return (measure(many) - measure(few)) / (many - few)
 
 
-def server_instructions(program, in_flight):
+def server_instructions(program, in_flight, server_flags=None, **load):
     def run(calls):
         with Callgrind() as callgrind:
-            with Server(program, callgrind.under, runtime="ct", **slowed(program)) as server:
-                client("load", server, in_flight=in_flight, calls=calls)
+            with Server(program, callgrind.under, runtime="ct", **slowed(program), **(server_flags or {})) as server:
+                client("load", server, in_flight=in_flight, calls=calls, **load)
             return callgrind.instructions()
 
     return slope(run, 1_000, 5_000)
@@ -121,7 +120,26 @@ def row(name, many, figures):
     print("| " + " | ".join(cells) + " |")
 
 
+def costs():
+    """What a call pays for what it asks for, on the floor and on temaki: instructions more than a plain call's, 64 in flight."""
+    rows = [
+        ("a deadline (`grpc-timeout: 1S`)", {"deadline": "1S"}, {}),
+        ("four headers of metadata", {"metadata": 4}, {}),
+        ("a task of its own (`spawn_always`)", {}, {"spawn": 1}),
+    ]
+    plain = {program: server_instructions(program, MANY) for program in ("floor_server", "temaki_server")}
+    print("| a call has | raw h2 | temaki |\n|---|---|---|")
+    for name, load, flags in rows:
+        cells = [name]
+        for program, base in plain.items():
+            known = not flags or program == "temaki_server"
+            cells.append(f"{server_instructions(program, MANY, flags, **load) - base:+,.0f}" if known else "")
+        print("| " + " | ".join(cells) + " |", flush=True)
+
+
 def main():
+    if sys.argv[1:] == ["--costs"]:
+        return costs()
     floor, server = measure_server("floor_server"), measure_server("temaki_server")
     raw, temaki = measure_client("load"), measure_client("temaki_client")
 
@@ -148,7 +166,7 @@ def main():
         print(f"{'ok  ' if found <= limit else 'FAIL'}  {name}: {found:,.3f}, at most {limit:,}")
     failed = sum(found > limit for _, found, limit in checks)
     print(f"{len(checks) - failed} passed, {failed} failed")
-    sys.exit(failed != 0)
+    return failed != 0
 
 
-main()
+sys.exit(main())

@@ -124,12 +124,30 @@ def play(name, contestants, flags, rounds, pin):
     print("| " + " | ".join(cells) + " |", flush=True)
 
 
+def busy(rounds):
+    """Handlers that compute for 200 µs, 64 in flight, all cores: polled in place first, and spawned from the start. Above 1, in place is quicker."""
+    flags = {"calls": 20_000, "in_flight": 64, "warm_up": 2_000}
+    told = {"in place": {}, "spawned": {"spawn": 1}}
+    ratios = []
+    with contextlib.ExitStack() as running:
+        servers = {name: running.enter_context(Server("temaki_server", runtime="mt", busy_us=200, **more)) for name, more in told.items()}
+        for _ in range(rounds):
+            took = dict.fromkeys(servers, 0)
+            for name in ["in place", "spawned", "spawned", "in place"]:
+                took[name] += client("load", servers[name], **flags)["elapsed_ns"]
+            ratios.append(took["spawned"] / took["in place"])
+    print(f"rate of 200 µs handlers, polled in place against spawned: {statistics.median(ratios):.3f} (rounds: {', '.join(f'{ratio:.3f}' for ratio in ratios)})")
+
+
 def main():
     parser = argparse.ArgumentParser(description="temaki beside tonic: CPU per call and rate")
     parser.add_argument("--rounds", type=int, default=5, help="rounds, each of two legs a contestant (5)")
     parser.add_argument("--only", default="", help="only scenarios with this in their name")
     parser.add_argument("--unpinned", action="store_true", help="both sides on all cores")
+    parser.add_argument("--busy", action="store_true", help="only this: handlers that compute, polled in place against spawned")
     asked = parser.parse_args()
+    if asked.busy:
+        return busy(asked.rounds)
     print("| scenario | tonic, CPU µs | temaki, CPU µs | x CPU | x rate | x CPU, temaki ct | x CPU, raw h2 |")
     print("|---|---|---|---|---|---|---|")
     for name, contestants, flags in SCENARIOS:

@@ -2,7 +2,8 @@
 //!
 //! Its request is fixed bytes; an answer counts when its messages are the expected ones to the byte and its trailers say `grpc-status: 0`. One thread, whose CPU is pinned away from the server's by whoever runs it.
 //!
-//! Flags: those of [`gates::callers::Plan`], and `--max-frame N`, the largest DATA frame it takes.
+//! Flags: those of [`gates::callers::Plan`]; `--max-frame N`, the largest DATA frame it takes; `--deadline 1S`, a `grpc-timeout` for each call; `--metadata N`,
+//! as many headers more in each call.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,16 +13,21 @@ use gates::batch::{BatchedIo, Outbox};
 use gates::callers::{self, Method, Plan, fail};
 use gates::{echo, flags, tuning};
 use h2::client::SendRequest;
+use http::{HeaderName, HeaderValue};
 use tokio::net::TcpStream;
 
 fn main() {
     let mut flags = flags::Flags::from_env();
     let plan = Plan::from_flags(&mut flags);
     let max_frame = flags.number("max-frame", 16 << 10) as u32;
+    let deadline = flags.word("deadline", "");
+    let metadata = flags.number("metadata", 0);
     flags.done();
     flags::run_on("ct", async move {
         let address = format!("127.0.0.1:{}", plan.port);
-        let call: &'static Call = Box::leak(Box::new(Call::new(plan, &address)));
+        let mut call = Call::new(plan, &address);
+        call.say_more(&deadline, metadata);
+        let call: &'static Call = Box::leak(Box::new(call));
         let mut senders = Vec::new();
         for _ in 0..plan.connections {
             senders.push(connect(&address, max_frame, plan.in_flight).await);
@@ -44,6 +50,19 @@ struct Call {
 }
 
 impl Call {
+    /// Adds to the head what a plain call does without.
+    fn say_more(&mut self, deadline: &str, metadata: usize) {
+        let headers = self.head.headers_mut();
+        if !deadline.is_empty() {
+            let value = HeaderValue::from_str(deadline).expect("a timeout is text");
+            headers.insert("grpc-timeout", value);
+        }
+        for number in 0..metadata {
+            let name = HeaderName::try_from(format!("x-metadata-{number}"));
+            headers.insert(name.expect("a header name"), HeaderValue::from(number));
+        }
+    }
+
     fn new(plan: &Plan, address: &str) -> Call {
         let said = echo::frame(&echo::Words {
             text: plan.text.clone(),

@@ -3,7 +3,8 @@
 //! The method table is the one that temaki's code generator would write; by hand here, so that the gates need no `.proto` compiler.
 //!
 //! Flags: `--runtime ct|mt`; `--slowed 1` where a tool makes the process tens of times slower, so that the server's budget of time for handlers in place
-//! (50 µs, which is 64 of these handlers at full speed) stands for as many handlers as without the tool.
+//! (50 µs, which is 64 of these handlers at full speed) stands for as many handlers as without the tool; `--busy-us N`, `Say` computes for so long;
+//! `--spawn 1`, each handler runs in a task of its own from the start.
 
 use gates::{control, echo, flags};
 use temaki::codec::ProstCodec;
@@ -14,6 +15,8 @@ fn main() {
     let mut flags = flags::Flags::from_env();
     let runtime = flags.word("runtime", "mt");
     let slowed = flags.number("slowed", 0) != 0;
+    let busy = std::time::Duration::from_micros(flags.number("busy-us", 0) as u64);
+    let spawn = flags.number("spawn", 0) != 0;
     flags.done();
     flags::run_on(&runtime, async move {
         let incoming = TcpIncoming::bind("127.0.0.1:0")
@@ -25,7 +28,10 @@ fn main() {
                 .expect("a bound socket has an address")
                 .port(),
         );
-        let echo: ServiceServer<Echo, EchoMethods> = ServiceServer::new(Echo);
+        let mut echo: ServiceServer<Echo, EchoMethods> = ServiceServer::new(Echo { busy });
+        if spawn {
+            echo = echo.spawn_always();
+        }
         let mut server = Server::builder();
         if slowed {
             server = server.handlers_in_place(std::time::Duration::from_secs(1));
@@ -38,13 +44,22 @@ fn main() {
     });
 }
 
-struct Echo;
+struct Echo {
+    /// How long `Say` computes; zero for the handlers that all other figures are about.
+    busy: std::time::Duration,
+}
 
 impl Echo {
     async fn say(
         &self,
         request: Request<echo::Words>,
     ) -> Result<Response<echo::Words>, temaki::Status> {
+        if !self.busy.is_zero() {
+            let began = std::time::Instant::now();
+            while began.elapsed() < self.busy {
+                std::hint::spin_loop();
+            }
+        }
         Ok(Response::new(request.into_inner()))
     }
 
