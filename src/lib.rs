@@ -54,7 +54,7 @@
 //! | `server` | yes | [`Server`] and [`mod@server`] |
 //! | `client` | yes | [`Channel`] and [`mod@client`] |
 //! | `codegen` | no | `temaki::codegen`, for build scripts |
-//! | `tracing` | no | `tracing` as a dependency of its own; events are still to come |
+//! | `tracing` | no | `tracing` events of the server: connections, calls, drain |
 //!
 //! A feature adds names. It never changes what the others do.
 
@@ -187,3 +187,7 @@ macro_rules! include_file_descriptor_set {
 #[cfg(all(doctest, feature = "server", feature = "client"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(all(doctest, feature = "server", feature = "client"))]
+#[doc = include_str!("../COMPARE.md")]
+struct Compare;
