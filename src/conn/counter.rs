@@ -5,17 +5,17 @@
 //! cases: at a limit, for one to end, and at its own end, for all.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// Counts tasks that have not been dropped yet. One task may wait on it at a time.
+/// Counts tasks that have not been dropped yet.
 #[derive(Default)]
 pub(crate) struct Counter {
     open: AtomicUsize,
-    /// Who waits for the count to fall; `waiters` spares everybody else the lock.
-    waiter: Mutex<Option<Waker>>,
-    waiters: AtomicUsize,
+    /// Who waits for the count to fall; `is_waited` spares everybody else the lock.
+    waiting: Mutex<Vec<Waker>>,
+    is_waited: AtomicBool,
 }
 
 /// One task, counted until this is dropped.
@@ -43,8 +43,12 @@ impl Counter {
         if self.open.load(Ordering::Relaxed) < limit {
             return Poll::Ready(());
         }
-        *self.waiter.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
-        self.waiters.store(1, Ordering::SeqCst);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
+        drop(waiting);
+        self.is_waited.store(true, Ordering::SeqCst);
         // One may have ended between the first look and the waker's being there for it.
         if self.open.load(Ordering::SeqCst) < limit {
             Poll::Ready(())
@@ -62,16 +66,15 @@ impl Counter {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::SeqCst);
-        if self.0.waiters.swap(0, Ordering::SeqCst) > 0 {
-            let waiter = self
+        if self.0.is_waited.swap(false, Ordering::SeqCst) {
+            let mut waiting = self
                 .0
-                .waiter
+                .waiting
                 .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-            if let Some(waker) = waiter {
-                waker.wake();
-            }
+                .unwrap_or_else(PoisonError::into_inner);
+            let wakers = std::mem::take(&mut *waiting);
+            drop(waiting);
+            wakers.into_iter().for_each(Waker::wake);
         }
     }
 }

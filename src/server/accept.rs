@@ -31,7 +31,23 @@ const LAST_CONNECTIONS: Duration = Duration::from_secs(2);
 
 /// Serves connections: what is left of a [`Server`](super::Server) when its services are in place.
 ///
-/// Clones serve the same services under the same limits.
+/// Clones serve the same services under the same limits, and stop together: whichever of their shutdowns is
+/// ready first begins the drain of all. That is how one server has several listeners:
+///
+/// ```no_run
+/// # async fn run(server: temaki::Server) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::future::pending;
+/// use temaki::server::TcpIncoming;
+///
+/// let acceptor = server.into_acceptor()?;
+/// let public = TcpIncoming::bind("0.0.0.0:50051").await?;
+/// let local = TcpIncoming::bind("[::1]:50052").await?;
+/// tokio::join!(
+///     acceptor.clone().serve_with_incoming(public),
+///     acceptor.serve_with_incoming_shutdown(local, async { /* a signal */ }),
+/// );
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Acceptor {
     shared: Arc<Shared>,
@@ -78,8 +94,25 @@ impl Acceptor {
         watched.closed(closed)
     }
 
-    /// Accepts until `shutdown` is ready, then drains.
-    pub(super) async fn run<I, IO, E, F>(self, incoming: I, shutdown: F) -> DrainReport
+    /// Serves the connections of `incoming` until a clone's shutdown begins a drain, or until `incoming` and all
+    /// connections have ended.
+    pub async fn serve_with_incoming<I, IO, E>(self, incoming: I) -> DrainReport
+    where
+        I: Stream<Item = Result<IO, E>>,
+        IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.serve_with_incoming_shutdown(incoming, std::future::pending())
+            .await
+    }
+
+    /// The same, until `shutdown` is ready; then lets the calls in flight end, on all connections. The report
+    /// is of all clones together. Dropping the future cuts the connections of all.
+    pub async fn serve_with_incoming_shutdown<I, IO, E, F>(
+        self,
+        incoming: I,
+        shutdown: F,
+    ) -> DrainReport
     where
         I: Stream<Item = Result<IO, E>>,
         IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
@@ -87,56 +120,75 @@ impl Acceptor {
         F: Future<Output = ()>,
     {
         // If this future is dropped, nobody is left to wait for a drain.
-        let _cut = CutOnDrop(self.drain.clone());
-        {
-            let mut shutdown = pin!(shutdown);
+        let mut cut = CutOnDrop(Some(self.drain.clone()));
+        let asked = {
+            let mut drain = self.drain.watch();
+            let mut shutdown = pin!(async {
+                let shutdown = pin!(shutdown);
+                let elsewhere = poll_fn(|cx| match drain.poll_phase(cx) {
+                    Phase::Serving => Poll::Pending,
+                    Phase::Draining | Phase::Forced => Poll::Ready(()),
+                });
+                first(shutdown, pin!(elsewhere)).await;
+            });
             let mut incoming = pin!(incoming);
-            while let Some(result) = self.next(incoming.as_mut(), shutdown.as_mut()).await {
-                match result {
-                    Ok(io) => self.spawn(io),
-                    Err(error) => {
+            loop {
+                match self.next(incoming.as_mut(), shutdown.as_mut()).await {
+                    Next::Stop => break true,
+                    Next::None => break false,
+                    Next::Some(Ok(io)) => self.spawn(io),
+                    Next::Some(Err(error)) => {
                         let error: Box<dyn std::error::Error + Send + Sync> = error.into();
                         if !is_of_one_connection(&*error) {
                             self.shared.events.listener_failed(&*error);
                             let pause = pin!(tokio::time::sleep(AFTER_ERROR));
-                            first(pause, shutdown.as_mut()).await;
+                            if first(pause, shutdown.as_mut()).await {
+                                break true;
+                            }
                         }
                     }
                 }
             }
-        } // the listener is closed here, before the drain begins
-        self.shared.events.draining();
-        self.drain.enter(Phase::Draining);
-        let _ = tokio::time::timeout(self.drain_timeout, self.connections.wait_for_none()).await;
-        self.drain.enter(Phase::Forced);
-        let _ = tokio::time::timeout(LAST_CONNECTIONS, self.connections.wait_for_none()).await;
-        let report = self.drain.tally().report();
-        self.shared.events.drained(&report);
-        report
+        }; // the listener is closed here, before the drain begins
+        if asked {
+            if self.drain.enter(Phase::Draining) {
+                self.shared.events.draining();
+            }
+            let all = self.connections.wait_for_none();
+            let _ = tokio::time::timeout(self.drain_timeout, all).await;
+            let forced = self.drain.enter(Phase::Forced);
+            let last = self.connections.wait_for_none();
+            let _ = tokio::time::timeout(LAST_CONNECTIONS, last).await;
+            if forced {
+                self.shared.events.drained(&self.drain.tally().report());
+            }
+        }
+        cut.0 = None;
+        self.drain.tally().report()
     }
 
-    /// The next connection; `None` when it is time to stop, or none will come.
+    /// The next connection, unless it is time to stop or none will come.
     async fn next<I: Stream, F: Future<Output = ()>>(
         &self,
         mut incoming: Pin<&mut I>,
         mut shutdown: Pin<&mut F>,
-    ) -> Option<I::Item> {
+    ) -> Next<I::Item> {
         let mut ended = false;
         poll_fn(|cx| {
             if shutdown.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(None);
+                return Poll::Ready(Next::Stop);
             }
             std::task::ready!(self.connections.poll_below(self.max_connections, cx));
             std::task::ready!(self.handshaking.poll_below(MAX_HANDSHAKING, cx));
             if ended {
                 // No more will come; those that are here go on until they end or the shutdown.
-                return self.connections.poll_below(1, cx).map(|()| None);
+                return self.connections.poll_below(1, cx).map(|()| Next::None);
             }
             match std::task::ready!(incoming.as_mut().poll_next(cx)) {
-                Some(item) => Poll::Ready(Some(item)),
+                Some(item) => Poll::Ready(Next::Some(item)),
                 None => {
                     ended = true;
-                    self.connections.poll_below(1, cx).map(|()| None)
+                    self.connections.poll_below(1, cx).map(|()| Next::None)
                 }
             }
         })
@@ -163,18 +215,28 @@ impl Acceptor {
     }
 }
 
-/// Waits for whichever comes first.
+/// What an accepting loop does next.
+enum Next<T> {
+    /// Serves what came.
+    Some(T),
+    /// Ends: nothing will come, and what came has ended.
+    None,
+    /// Drains.
+    Stop,
+}
+
+/// Waits for whichever comes first; was it `b`?
 async fn first(
     mut a: Pin<&mut impl Future<Output = ()>>,
     mut b: Pin<&mut impl Future<Output = ()>>,
-) {
+) -> bool {
     poll_fn(|cx| {
-        if a.as_mut().poll(cx).is_ready() || b.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
+        if b.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(true);
         }
-        Poll::Pending
+        a.as_mut().poll(cx).map(|()| false)
     })
-    .await;
+    .await
 }
 
 /// A caller that hung up before it was accepted is no reason to pause.
@@ -189,11 +251,13 @@ fn is_of_one_connection(error: &(dyn std::error::Error + 'static)) -> bool {
     })
 }
 
-struct CutOnDrop(Arc<Drain>);
+struct CutOnDrop(Option<Arc<Drain>>);
 
 impl Drop for CutOnDrop {
     fn drop(&mut self) {
-        self.0.enter(Phase::Forced);
+        if let Some(drain) = &self.0 {
+            drain.enter(Phase::Forced);
+        }
     }
 }
 

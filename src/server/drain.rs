@@ -19,7 +19,7 @@ use super::call::Outcome;
 use super::router::Entry;
 
 /// How far a server has come with stopping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     /// It has not begun.
     Serving,
@@ -44,10 +44,16 @@ impl Drain {
         }
     }
 
-    /// Moves on to `phase`; it never goes back.
-    pub(crate) fn enter(&self, phase: Phase) {
-        self.tally.phase.store(phase as u8, Ordering::Relaxed);
-        self.phase.send_replace(phase);
+    /// Moves on to `phase`, if it has not come so far yet; it never goes back.
+    pub(crate) fn enter(&self, phase: Phase) -> bool {
+        self.phase.send_if_modified(|now| {
+            let moves = *now < phase;
+            if moves {
+                *now = phase;
+                self.tally.phase.store(phase as u8, Ordering::Relaxed);
+            }
+            moves
+        })
     }
 
     /// What a connection watches.
@@ -88,7 +94,8 @@ impl ConnectionDrain {
             .registered
             .as_ref()
             .is_some_and(|waker| waker.will_wake(cx.waker()));
-        if !registered || self.phase.has_changed().unwrap_or(false) {
+        // An error means that nobody is left to change it, and may have done so last.
+        if !registered || self.phase.has_changed().unwrap_or(true) {
             let _ = self.changes.as_mut().poll(cx);
             self.registered = Some(cx.waker().clone());
             self.seen = *self.phase.borrow_and_update();

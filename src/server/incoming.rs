@@ -20,6 +20,7 @@ pub struct TcpIncoming {
     listener: TcpListener,
     nodelay: bool,
     keepalive: Option<Duration>,
+    keepalive_interval: Option<Duration>,
 }
 
 impl TcpIncoming {
@@ -47,6 +48,12 @@ impl TcpIncoming {
         self.keepalive = after;
         self
     }
+
+    /// The time between two probes of TCP keepalive, where that is on. Default: the system's.
+    pub fn with_keepalive_interval(mut self, interval: Option<Duration>) -> Self {
+        self.keepalive_interval = interval;
+        self
+    }
 }
 
 impl From<TcpListener> for TcpIncoming {
@@ -55,6 +62,7 @@ impl From<TcpListener> for TcpIncoming {
             listener,
             nodelay: true,
             keepalive: None,
+            keepalive_interval: None,
         }
     }
 }
@@ -67,8 +75,11 @@ impl Stream for TcpIncoming {
         // A socket that will not take an option still carries calls.
         let _ = stream.set_nodelay(self.nodelay);
         if let Some(after) = self.keepalive {
-            let _ = socket2::SockRef::from(&stream)
-                .set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(after));
+            let mut keepalive = socket2::TcpKeepalive::new().with_time(after);
+            if let Some(interval) = self.keepalive_interval {
+                keepalive = keepalive.with_interval(interval);
+            }
+            let _ = socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive);
         }
         Poll::Ready(Some(Ok(stream)))
     }
@@ -91,17 +102,19 @@ pub use unix::UnixIncoming;
 mod unix {
     use super::*;
     use crate::UnixPeer;
-    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+    use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
     use std::path::{Path, PathBuf};
     use tokio::net::{UnixListener, UnixStream};
 
     /// Connections over a Unix socket, as they come.
     ///
-    /// Dropping it closes the listener and removes the socket's file.
+    /// Dropping it closes the listener and removes the socket's file, unless another has taken its place.
     #[derive(Debug)]
     pub struct UnixIncoming {
         listener: UnixListener,
         path: PathBuf,
+        /// Device and inode of the file that was made.
+        file: Option<(u64, u64)>,
     }
 
     impl UnixIncoming {
@@ -122,6 +135,7 @@ mod unix {
             .map(|listener| Self {
                 listener,
                 path: path.to_owned(),
+                file: file_at(path),
             })
         }
 
@@ -131,6 +145,12 @@ mod unix {
             std::fs::set_permissions(&incoming.path, std::fs::Permissions::from_mode(mode))?;
             Ok(incoming)
         }
+    }
+
+    /// Which file is there?
+    fn file_at(path: &Path) -> Option<(u64, u64)> {
+        let meta = std::fs::symlink_metadata(path).ok()?;
+        Some((meta.dev(), meta.ino()))
     }
 
     /// A socket at whose other end nobody is.
@@ -152,7 +172,10 @@ mod unix {
 
     impl Drop for UnixIncoming {
         fn drop(&mut self) {
-            let _ = std::fs::remove_file(&self.path);
+            // A successor may listen here already.
+            if self.file.is_some() && file_at(&self.path) == self.file {
+                let _ = std::fs::remove_file(&self.path);
+            }
         }
     }
 

@@ -59,6 +59,7 @@ pub struct Server {
     drain_timeout: Duration,
     tcp_nodelay: bool,
     tcp_keepalive: Option<Duration>,
+    tcp_keepalive_interval: Option<Duration>,
 }
 
 impl Default for Server {
@@ -78,7 +79,7 @@ impl Server {
                 handlers_in_place: inline::PASS,
                 stall_timeout: Duration::from_secs(30),
                 keepalive_interval: None,
-                keepalive_timeout: Duration::from_secs(20),
+                keepalive_timeout: KEEPALIVE_TIMEOUT,
                 max_age: None,
                 max_age_grace: None,
                 max_idle: None,
@@ -91,6 +92,7 @@ impl Server {
             drain_timeout: Duration::from_secs(30),
             tcp_nodelay: true,
             tcp_keepalive: None,
+            tcp_keepalive_interval: None,
         }
     }
 
@@ -98,6 +100,14 @@ impl Server {
     pub fn add_service(mut self, service: impl Service) -> Self {
         self.services.push(service.into_methods());
         self
+    }
+
+    /// As [`add_service`](Self::add_service), if there is one.
+    pub fn add_optional_service(self, service: Option<impl Service>) -> Self {
+        match service {
+            Some(service) => self.add_service(service),
+            None => self,
+        }
     }
 
     /// Answers every call that no service does, whatever its path: for proxies. Messages are the bytes
@@ -116,7 +126,8 @@ impl Server {
         self
     }
 
-    /// An interceptor for all services, which sees a call before those of its service do.
+    /// An interceptor for all services, which sees a call before those of its service do. Calls that name no
+    /// method here pass none.
     pub fn interceptor<I>(mut self, interceptor: I) -> Self
     where
         I: Interceptor + Clone + Send + Sync + 'static,
@@ -138,18 +149,22 @@ impl Server {
         self
     }
 
+    // Calls.
+
     /// The longest a call may take, from its head to its trailers. Default: no limit but the caller's
-    /// own deadline, and the earlier of both counts. At the limit the handler is dropped, and the call ends
-    /// with DEADLINE_EXCEEDED.
+    /// own deadline, since only the application knows how long is too long. Of both the earlier counts. At the
+    /// limit the handler is dropped, and the call ends with DEADLINE_EXCEEDED.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.limits.timeout = Some(limit.min(FOREVER));
         self
     }
 
-    /// How many calls one connection may have open. Default 256, never unlimited. It is announced in
-    /// SETTINGS; a stream beyond it is refused with `REFUSED_STREAM`.
-    pub fn max_concurrent_streams(mut self, limit: u32) -> Self {
-        self.limits.http2.max_concurrent_streams = limit.max(1);
+    /// How many calls one connection may have open. Default 256, and never without limit, because each
+    /// holds a handler: a caller that needs more at once opens another connection. It is announced in
+    /// SETTINGS; a stream beyond it is refused with `REFUSED_STREAM`, which callers may try again.
+    pub fn max_concurrent_streams(mut self, limit: impl Into<Option<u32>>) -> Self {
+        let default = Http2Settings::default().max_concurrent_streams;
+        self.limits.http2.max_concurrent_streams = limit.into().unwrap_or(default).max(1);
         self
     }
 
@@ -159,56 +174,59 @@ impl Server {
         self.max_concurrent_streams(u32::try_from(limit).unwrap_or(u32::MAX))
     }
 
-    /// How many bytes a caller may send ahead of a handler that reads one stream. Default 1 MiB, which
-    /// keeps a bulk upload moving over a link of 80 Mbit/s and 100 ms.
-    pub fn initial_stream_window_size(mut self, bytes: u32) -> Self {
-        self.limits.http2.stream_window = bytes.clamp(MIN_WINDOW, MAX_WINDOW);
-        self
-    }
-
-    /// The same for all streams of a connection together. Default 16 MiB. It is the most that handlers
-    /// which do not read can make one connection hold; when it is full, all its uploads wait.
-    pub fn initial_connection_window_size(mut self, bytes: u32) -> Self {
-        self.limits.http2.connection_window = bytes.clamp(MIN_WINDOW, MAX_WINDOW);
-        self
-    }
-
-    /// The largest DATA frame to accept, in bytes, from 16,384 to 16,777,215. Default 256 KiB: each frame
-    /// has a cost, and a frame this large still lets a neighbour's through soon.
-    pub fn max_frame_size(mut self, bytes: u32) -> Self {
-        self.limits.http2.max_frame_size = bytes.clamp(16_384, 16_777_215);
-        self
-    }
-
-    /// The largest request header list to accept, in bytes, with 32 added for each header. Default 16 KiB.
-    /// A request beyond it is answered HTTP 431; one four times as large ends the connection.
-    pub fn http2_max_header_list_size(mut self, bytes: u32) -> Self {
-        self.limits.http2.max_header_list_size = bytes;
-        self
-    }
-
-    /// How long a new connection may take until it has shown that it speaks HTTP/2. Default 10 s.
-    pub fn handshake_timeout(mut self, limit: Duration) -> Self {
-        self.limits.handshake_timeout = limit.min(FOREVER);
-        self
-    }
-
-    /// How long an answer may wait for a caller that takes none of it. Default 30 s. A call whose caller
-    /// opens no window is reset; a connection that takes no bytes at all is closed.
-    pub fn stall_timeout(mut self, limit: Duration) -> Self {
-        self.limits.stall_timeout = limit.min(FOREVER);
-        self
-    }
-
     /// How long a connection may poll handlers in its own task before it spawns the rest of the requests
-    /// that came together. Default 50 µs; zero spawns nearly all, which suits handlers that all compute.
+    /// that came together. Default 50 µs, which is large beside a handler that answers at once and small
+    /// beside the time a task may take. Zero spawns nearly all, which suits handlers that all compute.
     pub fn handlers_in_place(mut self, budget: Duration) -> Self {
         self.limits.handlers_in_place = budget;
         self
     }
 
-    /// Asks a silent peer whether it is still there: a PING after this much time without a byte from it.
-    /// Default: off.
+    // HTTP/2.
+
+    /// How many bytes a caller may send ahead of a handler that reads one stream. Default 1 MiB, which
+    /// keeps a bulk upload moving over a link of 80 Mbit/s and 100 ms. At least 16 KiB.
+    pub fn initial_stream_window_size(mut self, bytes: impl Into<Option<u32>>) -> Self {
+        let default = Http2Settings::default().stream_window;
+        self.limits.http2.stream_window = bytes
+            .into()
+            .unwrap_or(default)
+            .clamp(MIN_WINDOW, MAX_WINDOW);
+        self
+    }
+
+    /// The same for all streams of a connection together. Default 16 MiB. It is the most that handlers
+    /// which do not read can make one connection hold; when it is full, all its uploads wait. At least 16 KiB.
+    pub fn initial_connection_window_size(mut self, bytes: impl Into<Option<u32>>) -> Self {
+        let default = Http2Settings::default().connection_window;
+        self.limits.http2.connection_window = bytes
+            .into()
+            .unwrap_or(default)
+            .clamp(MIN_WINDOW, MAX_WINDOW);
+        self
+    }
+
+    /// The largest DATA frame to accept, in bytes, from 16,384 to 16,777,215. Default 256 KiB: each frame
+    /// has a cost, and a frame this large still lets a neighbour's through soon.
+    pub fn max_frame_size(mut self, bytes: impl Into<Option<u32>>) -> Self {
+        let default = Http2Settings::default().max_frame_size;
+        self.limits.http2.max_frame_size =
+            bytes.into().unwrap_or(default).clamp(16_384, 16_777_215);
+        self
+    }
+
+    /// The largest request header list to accept, in bytes, with 32 added for each header. Default 16 KiB:
+    /// twice what gRPC suggests, so that a large token fits, and little enough to hold for every call. A request
+    /// beyond it is answered HTTP 431; one four times as large ends the connection.
+    pub fn http2_max_header_list_size(mut self, bytes: impl Into<Option<u32>>) -> Self {
+        let default = Http2Settings::default().max_header_list_size;
+        self.limits.http2.max_header_list_size = bytes.into().unwrap_or(default);
+        self
+    }
+
+    /// Asks a silent peer whether it is still there: a PING after this much time without a byte from it, at
+    /// least 1 s. Default: off, because a connection that carries nothing costs little, and one that
+    /// does is found dead by [`stall_timeout`](Self::stall_timeout).
     pub fn http2_keepalive_interval(mut self, interval: Option<Duration>) -> Self {
         self.limits.keepalive_interval =
             interval.map(|interval| interval.clamp(Duration::from_secs(1), FOREVER));
@@ -216,9 +234,33 @@ impl Server {
     }
 
     /// How long the peer may take to answer a PING before its connection is closed and its calls are
-    /// cancelled. Default 20 s.
-    pub fn http2_keepalive_timeout(mut self, limit: Duration) -> Self {
+    /// cancelled. Default 20 s, which outlasts a short break of a network.
+    pub fn http2_keepalive_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        let limit = limit.into().unwrap_or(KEEPALIVE_TIMEOUT);
         self.limits.keepalive_timeout = limit.min(FOREVER);
+        self
+    }
+
+    // Connections.
+
+    /// How many connections to serve at once. Default 10,000, which idle take less than 200 MiB. More of
+    /// them wait in the kernel's queue.
+    pub fn max_connections(mut self, limit: usize) -> Self {
+        self.max_connections = limit.max(1);
+        self
+    }
+
+    /// How long a new connection may take until it has shown that it speaks HTTP/2. Default 10 s: long for
+    /// any network, and short for one who opens connections to say nothing.
+    pub fn handshake_timeout(mut self, limit: Duration) -> Self {
+        self.limits.handshake_timeout = limit.min(FOREVER);
+        self
+    }
+
+    /// How long an answer may wait for a caller that takes none of it. Default 30 s: what waits is memory
+    /// here. A call whose caller opens no window is reset; a connection that takes no bytes at all is closed.
+    pub fn stall_timeout(mut self, limit: Duration) -> Self {
+        self.limits.stall_timeout = limit.min(FOREVER);
         self
     }
 
@@ -235,33 +277,39 @@ impl Server {
         self
     }
 
-    /// Closes a connection gracefully after this much time without a call. Default: never.
+    /// Closes a connection gracefully after this much time without a call. Default: never, because to
+    /// open it again costs its caller a round trip or more.
     pub fn max_connection_idle(mut self, limit: Duration) -> Self {
         self.limits.max_idle = Some(limit.min(FOREVER));
         self
     }
 
-    /// How many connections to serve at once. Default 10,000. More of them wait in the kernel's queue.
-    pub fn max_connections(mut self, limit: usize) -> Self {
-        self.max_connections = limit.max(1);
-        self
-    }
-
-    /// How long calls in flight may take after the shutdown was asked for. Default 30 s; then they are cut.
+    /// How long calls in flight may take after the shutdown was asked for. Default 30 s, which is what
+    /// orchestrators allow before they kill; then they are cut.
     pub fn drain_timeout(mut self, limit: Duration) -> Self {
         self.drain_timeout = limit.min(FOREVER);
         self
     }
 
-    /// `TCP_NODELAY` on sockets that [`serve`](Self::serve) accepts. Default: on.
+    // Sockets.
+
+    /// `TCP_NODELAY` on sockets that [`serve`](Self::serve) accepts. Default: on, since whole batches are
+    /// written and waiting gains nothing.
     pub fn tcp_nodelay(mut self, on: bool) -> Self {
         self.tcp_nodelay = on;
         self
     }
 
-    /// TCP keepalive on sockets that [`serve`](Self::serve) accepts. Default: off.
+    /// TCP keepalive after this much silence, on sockets that [`serve`](Self::serve) accepts. Default: off;
+    /// [HTTP/2's own](Self::http2_keepalive_interval) sees more.
     pub fn tcp_keepalive(mut self, after: Option<Duration>) -> Self {
         self.tcp_keepalive = after;
+        self
+    }
+
+    /// The time between two probes of TCP keepalive, where that is on. Default: the system's.
+    pub fn tcp_keepalive_interval(mut self, interval: Option<Duration>) -> Self {
+        self.tcp_keepalive_interval = interval;
         self
     }
 
@@ -293,7 +341,8 @@ impl Server {
                 Error::new(ErrorKind::Bind, "cannot listen at the address").with_source(error)
             })?
             .with_nodelay(self.tcp_nodelay)
-            .with_keepalive(self.tcp_keepalive);
+            .with_keepalive(self.tcp_keepalive)
+            .with_keepalive_interval(self.tcp_keepalive_interval);
         self.serve_with_incoming_shutdown(incoming, shutdown).await
     }
 
@@ -330,7 +379,10 @@ impl Server {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
         F: Future<Output = ()>,
     {
-        Ok(self.into_acceptor()?.run(incoming, shutdown).await)
+        let acceptor = self.into_acceptor()?;
+        Ok(acceptor
+            .serve_with_incoming_shutdown(incoming, shutdown)
+            .await)
     }
 
     /// Serves one connection over any IO until it ends, in the caller's task.
@@ -366,6 +418,8 @@ impl Server {
     }
 }
 
+/// How long a peer may take to answer a PING (gRFC A8).
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longer than any wait that is meant, and still within what clocks can add: 100 years.
 const FOREVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 /// The smallest flow-control window that may be asked for: a smaller one would make readers and peers wait

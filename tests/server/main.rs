@@ -6,6 +6,7 @@ mod support;
 
 mod drain;
 mod endings;
+mod listeners;
 mod metadata;
 mod observed;
 mod requests;

@@ -1,0 +1,249 @@
+//! Where connections come from: several services behind one listener, several listeners before one server,
+//! sockets of the file system.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use temaki::codec::BytesCodec;
+use temaki::server::{Methods, TcpIncoming, UnixIncoming};
+use temaki::{ConnectInfo, Request, Response, Server};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::oneshot;
+
+use crate::support::server::kit;
+use crate::support::*;
+
+const ECHO: &str = "/test.Kit/Echo";
+
+/// A service of one method, `Name`, which answers with the service's name and the user at the other end.
+fn named(name: &'static str) -> Methods<()> {
+    let mut methods = Methods::new(name, Arc::new(()));
+    methods.unary(
+        "Name",
+        BytesCodec,
+        move |_, request: Request<Bytes>| async move {
+            let info = request.connect_info().expect("a connection");
+            let user = info.unix_peer.map(|peer| peer.uid);
+            let is_tcp = info.remote_addr.is_some();
+            Ok(Response::new(Bytes::from(format!(
+                "{name} {is_tcp} {user:?}"
+            ))))
+        },
+    );
+    methods
+}
+
+/// A path for a socket that nobody else uses.
+fn socket_path(name: &str) -> std::path::PathBuf {
+    let name = format!("temaki-test-{}-{name}.sock", std::process::id());
+    std::env::temp_dir().join(name)
+}
+
+#[tokio::test]
+async fn several_services_share_a_port() {
+    let builder = Server::builder()
+        .add_service(named("test.One"))
+        .add_optional_service(Some(named("test.Two")))
+        .add_optional_service(None::<Methods<()>>);
+    let server = TestServer::start(builder).await;
+    let mut peer = server.peer().await;
+    for (stream, path, name) in [
+        (1, "/test.One/Name", "test.One"),
+        (3, "/test.Two/Name", "test.Two"),
+    ] {
+        peer.call(stream, &request(path), "").await;
+        let answer = peer.answer(stream).await.expect_one();
+        assert_eq!(answer, format!("{name} true None"));
+    }
+    peer.call(5, &request(ECHO), "a").await;
+    assert_eq!(peer.answer(5).await.expect_one(), "a");
+}
+
+#[tokio::test]
+async fn a_service_added_twice_is_refused_before_anything_listens() {
+    let twice = || {
+        Server::builder()
+            .add_service(named("test.One"))
+            .add_service(named("test.One"))
+    };
+    let error = twice().serve("127.0.0.1:0").await.unwrap_err();
+    assert!(
+        error.to_string().contains("test.One was added twice"),
+        "{error}"
+    );
+    let (_, theirs) = tokio::io::duplex(64);
+    let error = twice()
+        .serve_connection(theirs, ConnectInfo::default())
+        .await;
+    assert!(error.is_err());
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_said_so() {
+    let taken = TcpIncoming::bind("127.0.0.1:0").await.unwrap();
+    let addr = taken.local_addr().unwrap();
+    let error = Server::builder().serve(addr).await.unwrap_err();
+    assert_eq!(error.kind(), temaki::ErrorKind::Bind);
+    assert!(
+        std::error::Error::source(&error).is_some(),
+        "with the system's reason"
+    );
+}
+
+/// tonic's calls with tonic's arguments, so that what moves here compiles.
+#[tokio::test]
+async fn builder_takes_what_tonics_does() {
+    let builder = temaki::transport::Server::builder()
+        .timeout(Duration::from_secs(60))
+        .concurrency_limit_per_connection(32)
+        .initial_stream_window_size(Some(1 << 20))
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(None)
+        .max_concurrent_streams(Some(7))
+        .max_frame_size(Some(1 << 20))
+        .http2_max_header_list_size(Some(8192))
+        .http2_keepalive_interval(Some(Duration::from_secs(60)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .tcp_nodelay(true)
+        .tcp_keepalive(Some(Duration::from_secs(60)))
+        .tcp_keepalive_interval(Some(Duration::from_secs(10)))
+        .max_connection_age(Duration::from_secs(3600))
+        .max_connection_age_grace(Duration::from_secs(60));
+    let server = TestServer::start(builder).await;
+    let mut peer = server.peer().await;
+    peer.call(1, &request(ECHO), "a").await;
+    assert_eq!(peer.answer(1).await.expect_one(), "a");
+    let announced = [
+        (setting::MAX_CONCURRENT_STREAMS, 7),
+        (setting::INITIAL_WINDOW_SIZE, 1 << 20),
+        (setting::MAX_FRAME_SIZE, 1 << 20),
+        (setting::MAX_HEADER_LIST_SIZE, 8192),
+    ];
+    for (setting, value) in announced {
+        assert_eq!(peer.settings.get(&setting), Some(&value), "{setting:#x}");
+    }
+}
+
+#[tokio::test]
+async fn one_server_has_several_listeners_and_one_drain() {
+    let probe = Probe::default();
+    let path = socket_path("several");
+    let tcp = TcpIncoming::bind("127.0.0.1:0").await.unwrap();
+    let addr = tcp.local_addr().unwrap();
+    let unix = UnixIncoming::bind(&path).unwrap();
+    let acceptor = Server::builder()
+        .add_service(kit(&probe))
+        .into_acceptor()
+        .unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let first = tokio::spawn(acceptor.clone().serve_with_incoming(tcp));
+    let second = tokio::spawn(acceptor.serve_with_incoming_shutdown(unix, async {
+        drop(stopped.await);
+    }));
+
+    let mut over_tcp = Peer::client(TcpStream::connect(addr).await.unwrap(), &[]).await;
+    let mut over_unix = Peer::client(UnixStream::connect(&path).await.unwrap(), &[]).await;
+    for peer in [&mut over_tcp, &mut over_unix] {
+        peer.call(1, &request("/test.Kit/Gate"), "a").await;
+    }
+    probe.until_started(2).await;
+    drop(stop);
+    for peer in [&mut over_tcp, &mut over_unix] {
+        peer.expect_goaway(NO_ERROR).await;
+    }
+    probe.open_gate(2);
+    for peer in [&mut over_tcp, &mut over_unix] {
+        assert_eq!(peer.answer(1).await.expect_one(), "a");
+        peer.expect_closed().await;
+    }
+    let reports = soon("both to end", async {
+        (first.await.unwrap(), second.await.unwrap())
+    });
+    let (first, second) = reports.await;
+    assert_eq!(first, second, "the report is of both together");
+    assert_eq!((first.total.finished, first.total.cut), (2, 0));
+    assert!(TcpStream::connect(addr).await.is_err());
+    assert!(!path.exists(), "the socket's file is removed");
+}
+
+/// A listener that ends is no reason for the others to stop.
+#[tokio::test]
+async fn a_listener_that_ends_leaves_the_others_serving() {
+    let probe = Probe::default();
+    let acceptor = Server::builder()
+        .add_service(kit(&probe))
+        .into_acceptor()
+        .unwrap();
+    let none = futures_util::stream::empty::<std::io::Result<TcpStream>>();
+    acceptor.clone().serve_with_incoming(none).await;
+    let tcp = TcpIncoming::bind("127.0.0.1:0").await.unwrap();
+    let addr = tcp.local_addr().unwrap();
+    let served = tokio::spawn(acceptor.serve_with_incoming(tcp));
+    let mut peer = Peer::client(TcpStream::connect(addr).await.unwrap(), &[]).await;
+    peer.call(1, &request(ECHO), "a").await;
+    assert_eq!(peer.answer(1).await.expect_one(), "a");
+    // Dropping the future cuts what it serves.
+    served.abort();
+    peer.expect_closed().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_unix_socket_tells_its_peer_and_keeps_its_permissions() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    let path = socket_path("mode");
+    let incoming = UnixIncoming::bind_with_mode(&path, 0o600).unwrap();
+    let file = std::fs::metadata(&path).unwrap();
+    assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    let server = Server::builder().add_service(named("test.One"));
+    let served = tokio::spawn(server.serve_with_incoming(incoming));
+    let mut peer = Peer::client(UnixStream::connect(&path).await.unwrap(), &[]).await;
+    peer.call(1, &request("/test.One/Name"), "").await;
+    let ours = file.uid();
+    assert_eq!(
+        peer.answer(1).await.expect_one(),
+        format!("test.One false Some({ours})")
+    );
+    served.abort();
+    peer.expect_closed().await;
+    assert!(!path.exists(), "the file is removed with the listener");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_a_stale_socket_file_is_replaced() {
+    let path = socket_path("stale");
+    // Somebody listens: it is his.
+    let first = UnixIncoming::bind(&path).unwrap();
+    let error = UnixIncoming::bind(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    drop(first);
+    // Nobody does, but the file is there, as after a kill.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert!(path.exists());
+    drop(UnixIncoming::bind(&path).unwrap());
+    assert!(!path.exists());
+    // It is no socket: it is not touched.
+    std::fs::write(&path, "precious").unwrap();
+    let error = UnixIncoming::bind(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    std::fs::remove_file(&path).unwrap();
+}
+
+/// Taking over a path while its old owner still drains must not lose the new owner's file.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_unix_listener_removes_no_file_but_its_own() {
+    let path = socket_path("own");
+    let old = UnixIncoming::bind(&path).unwrap();
+    std::fs::remove_file(&path).unwrap(); // an operator, or a successor, makes room
+    let new = UnixIncoming::bind(&path).unwrap();
+    drop(old);
+    assert!(path.exists(), "it is the new listener's");
+    drop(new);
+    assert!(!path.exists());
+}
