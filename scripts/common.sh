@@ -45,6 +45,10 @@ go_tool() {
     echo "$bin/$1"
 }
 
+# Prints where buf is: it makes Go's stubs and calls services from the command line.
+BUF=v1.75.0
+buf() { go_tool buf github.com/bufbuild/buf/cmd/buf "$BUF"; }
+
 # The Connect conformance suite's version: its runner and its .proto files must be of one.
 CONFORMANCE=v1.0.5
 

@@ -25,10 +25,7 @@ fn main() -> Result<(), temaki::codegen::Error> {
     // What examples/etcd calls: a part of somebody else's services.
     temaki::codegen::configure()
         .build_server(false)
-        .compile_protos(
-            &["../../proto/etcd/etcdserverpb.proto"],
-            &["../../proto/etcd"],
-        )?;
+        .compile_protos(&["../../proto/etcd/etcdserverpb.proto"], &["../../proto"])?;
     // The odd files of the generator's tests: they compile where a build script puts them, and
     // rustdoc has nothing to say of them.
     let odd = [
