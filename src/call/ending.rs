@@ -11,38 +11,36 @@ use crate::{Code, Origin, Status};
 
 /// The status of a call whose stream or connection failed with `error`.
 pub(crate) fn status_of(error: h2::Error, side: Side) -> Status {
+    //= GRPC-CONN-FAIL  lost connection: client UNAVAILABLE, server CANCELLED
     let lost = match side {
         Side::Server => Code::Cancelled,
         Side::Client => Code::Unavailable,
     };
-    let reason = error.reason();
-    if let (true, true, Some(reason)) = (error.is_reset(), error.is_remote(), reason) {
+    let reason = error.reason().unwrap_or(h2::Reason::NO_ERROR);
+    let (number, text) = (reason.into(), name(reason));
+    let (code, message, origin) = if error.is_reset() && error.is_remote() {
         //= GRPC-RST-MAP  reset reason to code, whole table
-        let code = mapping::code_from_reset(reason.into());
-        let message = format!("the peer reset the stream: RST_STREAM {}", name(reason));
-        return Status::library(code, message, Origin::Reset(reason.into())).with_source(error);
-    }
-    if let (true, true, Some(reason)) = (error.is_go_away(), error.is_remote(), reason) {
-        let message = format!("the peer closed the connection: GOAWAY {}", name(reason));
-        return Status::library(lost, message, Origin::GoAway(reason.into())).with_source(error);
-    }
-    if let (true, true, Some(reason)) = (error.is_library(), error.is_reset(), reason) {
-        let message = broke_http2(reason, side);
-        return Status::library(Code::Internal, message, Origin::Protocol).with_source(error);
-    }
-    if let (true, true) = (error.is_library(), error.is_go_away()) {
+        let code = mapping::code_from_reset(number);
+        let message = format!("the peer reset the stream: RST_STREAM {text}");
+        (code, message, Origin::Reset(number))
+    } else if error.is_reset() && error.is_library() {
+        (Code::Internal, broke_http2(reason, side), Origin::Protocol)
+    } else if error.is_reset() {
+        let message = format!("this side reset the stream: RST_STREAM {text}");
+        (Code::Cancelled, message, Origin::Reset(number))
+    } else if error.is_go_away() && error.is_remote() {
+        let message = format!("the peer closed the connection: GOAWAY {text}");
+        (lost, message, Origin::GoAway(number))
+    } else if error.is_go_away() && error.is_library() {
         // The connection goes down with all its calls; they did nothing wrong, and may be tried again.
         let message = format!("the peer broke HTTP/2, so the connection was closed: {error}");
-        return Status::library(lost, message, Origin::Protocol).with_source(error);
-    }
-    //= GRPC-CONN-FAIL  lost connection: client UNAVAILABLE, server CANCELLED
-    let cause = error.get_io().map_or_else(|| error.to_string(), io_cause);
-    Status::library(
-        lost,
-        format!("the connection was lost: {cause}"),
-        Origin::Transport,
-    )
-    .with_source(error)
+        (lost, message, Origin::Protocol)
+    } else {
+        let cause = error.get_io().map_or_else(|| error.to_string(), io_cause);
+        let message = format!("the connection was lost: {cause}");
+        (lost, message, Origin::Transport)
+    };
+    Status::library(code, message, origin).with_source(error)
 }
 
 /// What is told of a stream that `h2` reset by itself. It does the same to an answer whose headers are too

@@ -4,9 +4,11 @@
 
 pub mod codec;
 pub(crate) mod ending;
+pub(crate) mod lane;
 #[cfg(feature = "server")]
 pub(crate) mod meter;
 pub(crate) mod recv;
+pub(crate) mod replay;
 pub(crate) mod response_stream;
 pub(crate) mod send;
 pub(crate) mod streaming;

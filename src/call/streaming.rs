@@ -12,12 +12,12 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::call::codec::Codec;
+use crate::call::lane::{Over, SharedLane};
 use crate::call::recv::Receiver;
-use crate::call::send::{Over, SharedLane};
 use crate::call::timer::Timer;
 use crate::conn::counter::Counted;
 use crate::metadata::MetadataMap;
-use crate::{Origin, Status, deadline, trailers};
+use crate::{Status, deadline, trailers};
 
 /// A stream of incoming messages.
 ///
@@ -151,29 +151,19 @@ impl<T> Wire<T> {
         };
         Poll::Ready(match step {
             Ok(Step::Message(message)) => Ok(Some(message)),
-            Ok(Step::End(trailers)) => self.end(Over::Answered, Ok(trailers)).map(|()| None),
+            Ok(Step::End(trailers)) => self.end(Ok(trailers)).map(|()| None),
             Err(status) => {
-                let answered = matches!(status.origin(), Origin::Peer);
-                let over = if answered {
-                    Over::Answered
-                } else {
-                    Over::Cancelled
-                };
                 let status = deadline::settle(status, self.deadline.is_over());
-                self.end(over, Err(status)).map(|()| None)
+                self.end(Err(status)).map(|()| None)
             }
         })
     }
 
     /// Lets go of both lanes, and lets others see the end.
-    fn end(&mut self, over: Over, mut end: Result<MetadataMap, Status>) -> Result<(), Status> {
+    fn end(&mut self, mut end: Result<MetadataMap, Status>) -> Result<(), Status> {
         if let Ending::Response(ending) = &mut self.ending {
             if let Some(requests) = ending.requests.take() {
-                // If the sender gave up first, its reason is the call's.
-                if let (Err(status), Some(failure)) = (&mut end, requests.take_failure()) {
-                    *status = failure;
-                }
-                requests.close(over);
+                end = requests.finish(end);
             }
             if let Some(on_end) = ending.on_end.take() {
                 on_end(&mut end);

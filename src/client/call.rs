@@ -15,7 +15,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -26,11 +26,13 @@ use http::uri::PathAndQuery;
 
 use super::channel::Channel;
 use super::connect::Connection;
-use super::retry::{Failed, Seen, TransparentRetry};
+use super::pump::{self, LaneGuard};
+use super::retry::{Failed, TransparentRetry};
 use crate::call::Side;
 use crate::call::codec::Codec;
+use crate::call::lane::{Over, SharedLane};
 use crate::call::recv::Receiver;
-use crate::call::send::{self, Over, SharedLane};
+use crate::call::send;
 use crate::call::streaming::{Ending, OnEnd, ResponseEnding, Streaming};
 use crate::call::timer::{self, Timer};
 use crate::conn::counter::Counted;
@@ -41,9 +43,6 @@ use crate::{Code, Origin, Request, Response, Status, deadline, trailers};
 
 /// Requests up to this size are handed to `h2` whole; larger ones as the peer takes them.
 const SMALL: usize = 16 * 1024;
-
-/// Requests of a stream that are ready together leave in one DATA frame of about this size.
-const BATCH: usize = 16 * 1024;
 
 /// How much of a body that is not gRPC is quoted to the caller, who will want to know what it says.
 const QUOTE: usize = 256;
@@ -317,8 +316,9 @@ async fn ask_for_stream<C: Codec>(
         let _ = stream.send_data(body, true);
         None
     } else {
-        let lane = SharedLane::new(stream);
-        tokio::spawn(upload(lane.clone(), body));
+        let lane = SharedLane::of_one(body.into());
+        lane.attach(stream)?;
+        pump::spawn(lane.clone(), call.deadline);
         Some(lane)
     };
     answer_stream(channel, call, codec, response, lane, open).await
@@ -339,22 +339,15 @@ where
     if !channel.interceptors.is_empty() {
         Box::pin(call.intercept(channel)).await?;
     }
-    let work = async {
-        let Opened {
-            response,
-            stream,
-            open: _open,
-        } = call.open_for_stream(channel).await?;
-        let mut lane = LaneGuard(Some(SharedLane::new(stream)));
-        lane.pump(channel, &codec, messages);
-        let answer = one_answer(response, &codec, channel.max_decoding_message_size).await;
-        lane.end(answer.map_err(|failed| failed.status))
+    let (call, lane, codec) = (&call, SharedLane::new(), &codec);
+    let guard = LaneGuard::new(&lane);
+    pump::spawn_stream(&lane, channel, call.deadline, codec.clone(), messages);
+    let attempt = |response, open| async move {
+        let _open: Counted = open;
+        one_answer(response, codec, channel.max_decoding_message_size).await
     };
-    let answer = within(call.deadline, pin!(work))
-        .await
-        .and_then(|result| result)
-        .map_err(|status| call.settle(status));
-    call.show_answer(channel, answer)
+    let answer = call.attempts_of_stream(channel, &lane, attempt).await;
+    call.show_answer(channel, guard.end(answer))
 }
 
 /// A stream of requests, a stream of answers; neither waits for the other.
@@ -372,47 +365,82 @@ where
     if !channel.interceptors.is_empty() {
         Box::pin(call.intercept(channel)).await?;
     }
-    let work = async {
-        let Opened {
-            response,
-            stream,
-            open,
-        } = call.open_for_stream(channel).await?;
-        let mut lane = LaneGuard(Some(SharedLane::new(stream)));
-        lane.pump(channel, &codec, messages);
-        let shared = lane.0.clone();
-        match answer_stream(channel, &call, &codec, response, shared, open).await {
-            Ok(response) => {
-                lane.0 = None; // from here on the stream of answers ends it
-                Ok(response)
-            }
-            Err(failed) => lane.end(Err(failed.status)),
+    let (call, lane, codec) = (&call, &SharedLane::new(), &codec);
+    let guard = LaneGuard::new(lane);
+    pump::spawn_stream(lane, channel, call.deadline, codec.clone(), messages);
+    let attempt =
+        |response, open| answer_stream(channel, call, codec, response, Some(lane.clone()), open);
+    match call.attempts_of_stream(channel, lane, attempt).await {
+        Ok(response) => {
+            guard.pass_on();
+            Ok(response)
         }
-    };
-    within(call.deadline, pin!(work))
-        .await
-        .and_then(|result| result)
-        .map_err(|status| call.settle(status))
+        failed => guard.end(failed),
+    }
 }
 
 impl Outgoing {
-    /// As [`open`](Self::open), again and again while no stream can be had: nothing was sent yet.
-    pub(super) async fn open_for_stream(&self, channel: &Channel) -> Result<Opened, Status> {
-        loop {
-            match self.open(channel).await {
-                Err(failed) if failed.seen == Seen::Unsent => {}
-                other => return other.map_err(|failed| failed.status),
+    /// Makes attempts until one is answered, or failed for good. The requests are sent by `lane`, and kept by
+    /// it.
+    pub(super) async fn attempts_of_stream<T, F, A>(
+        &self,
+        channel: &Channel,
+        lane: &SharedLane,
+        mut attempt: F,
+    ) -> Result<T, Status>
+    where
+        F: FnMut(Committing, Counted) -> A,
+        A: Future<Output = Result<T, Failed>>,
+    {
+        let work = pin!(async {
+            let mut retry = TransparentRetry::default();
+            loop {
+                let failed = match self.open(channel).await {
+                    Ok(opened) => {
+                        lane.attach(opened.stream)?;
+                        let response = Committing(opened.response, lane.clone());
+                        match attempt(response, opened.open).await {
+                            Ok(answer) => return Ok(answer),
+                            Err(failed) => failed,
+                        }
+                    }
+                    Err(failed) => failed,
+                };
+                if !(retry.allows(failed.seen) && lane.rewind()) {
+                    return Err(failed.status);
+                }
             }
+        });
+        within(self.deadline, work)
+            .await?
+            .map_err(|status| self.settle(status))
+    }
+}
+
+/// The response to a stream of requests, which are kept no longer once it has come.
+pub(super) struct Committing(ResponseFuture, SharedLane);
+
+impl Future for Committing {
+    type Output = Result<http::Response<RecvStream>, h2::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = ready!(Pin::new(&mut self.0).poll(cx));
+        if response.is_ok() {
+            self.1.commit();
         }
+        Poll::Ready(response)
     }
 }
 
 /// Waits for an answer of one message, to its trailers.
-async fn one_answer<C: Codec>(
-    response: ResponseFuture,
+async fn one_answer<C: Codec, R>(
+    response: R,
     codec: &C,
     max_len: usize,
-) -> Result<Response<C::Decode>, Failed> {
+) -> Result<Response<C::Decode>, Failed>
+where
+    R: Future<Output = Result<http::Response<RecvStream>, h2::Error>>,
+{
     let head = response.await.map_err(Failed::before_answer)?;
     let (metadata, mut receiver) = match Head::of(head, max_len) {
         Ok(Head::Open(metadata, receiver)) => (metadata, receiver),
@@ -459,14 +487,17 @@ fn wrong_count(found: &str) -> Status {
 }
 
 /// Waits for the head of a stream of answers.
-async fn answer_stream<C: Codec>(
+async fn answer_stream<C: Codec, R>(
     channel: &Channel,
     call: &Outgoing,
     codec: &C,
-    response: ResponseFuture,
+    response: R,
     requests: Option<SharedLane>,
     open: Counted,
-) -> Result<Response<Streaming<C::Decode>>, Failed> {
+) -> Result<Response<Streaming<C::Decode>>, Failed>
+where
+    R: Future<Output = Result<http::Response<RecvStream>, h2::Error>>,
+{
     match read_head(response, channel.max_decoding_message_size).await? {
         Head::Open(mut metadata, receiver) => {
             call.show_response(channel, &mut metadata);
@@ -583,11 +614,11 @@ fn encode_one<C: Codec>(
 }
 
 /// Waits for `answer`, and meanwhile gives `body` to the peer as it takes it.
-async fn uploading<F: Future>(
+async fn uploading<T>(
     stream: &mut SendStream<Bytes>,
     mut body: Bytes,
-    answer: F,
-) -> F::Output {
+    answer: impl Future<Output = Result<T, Failed>>,
+) -> Result<T, Failed> {
     let mut answer = pin!(answer);
     let mut sent = false;
     let answer = poll_fn(|cx| {
@@ -605,127 +636,10 @@ async fn uploading<F: Future>(
         answer.as_mut().poll(cx)
     })
     .await;
-    if !sent {
+    let by_peer = |failed: &Failed| failed.status.origin() == Origin::Peer;
+    if !sent && answer.as_ref().err().is_none_or(by_peer) {
         //= GRPC-EARLY-CLOSE-CLIENT  answered before our end: RST_STREAM(NO_ERROR)
         stream.send_reset(h2::Reason::NO_ERROR);
     }
     answer
-}
-
-/// Sends one large request down a lane of its own.
-async fn upload(lane: SharedLane, mut body: Bytes) {
-    if poll_fn(|cx| lane.poll_send(cx, &mut body)).await.is_ok() {
-        let _ = lane.half_close();
-    }
-}
-
-/// Sends the user's stream of requests, until it ends or the call does.
-async fn pump<C: Codec, S: Stream<Item = C::Encode>>(
-    lane: SharedLane,
-    codec: C,
-    messages: S,
-    max_len: usize,
-) {
-    let mut messages = pin!(messages);
-    let mut batch = BytesMut::new();
-    loop {
-        let gathered = poll_fn(|cx| {
-            if lane.poll_over(cx).is_ready() {
-                return Poll::Ready(Gathered::Over);
-            }
-            poll_batch(messages.as_mut(), cx, &codec, max_len, &mut batch)
-        })
-        .await;
-        let ended = match gathered {
-            Gathered::Over => return,
-            Gathered::Failed(status) => return lane.fail(status),
-            Gathered::More => false,
-            Gathered::Ended => true,
-        };
-        let mut bytes = batch.split().freeze();
-        if poll_fn(|cx| lane.poll_send(cx, &mut bytes)).await.is_err() {
-            return;
-        }
-        if ended {
-            let _ = lane.half_close();
-            return;
-        }
-    }
-}
-
-/// What [`pump`] found.
-enum Gathered {
-    /// A batch, and the stream goes on.
-    More,
-    /// The stream ended; the batch may be empty.
-    Ended,
-    /// A message could not be encoded.
-    Failed(Status),
-    /// The call is over.
-    Over,
-}
-
-/// Gathers the messages that are ready, up to a batch.
-fn poll_batch<C: Codec, S: Stream<Item = C::Encode>>(
-    mut messages: Pin<&mut S>,
-    cx: &mut Context<'_>,
-    codec: &C,
-    max_len: usize,
-    batch: &mut BytesMut,
-) -> Poll<Gathered> {
-    while batch.len() < BATCH {
-        match messages.as_mut().poll_next(cx) {
-            Poll::Ready(Some(message)) => {
-                if let Err(status) = send::encode(codec, &message, max_len, batch) {
-                    return Poll::Ready(Gathered::Failed(status));
-                }
-            }
-            Poll::Ready(None) => return Poll::Ready(Gathered::Ended),
-            Poll::Pending if batch.is_empty() => return Poll::Pending,
-            Poll::Pending => break,
-        }
-    }
-    Poll::Ready(Gathered::More)
-}
-
-/// A call's lane of requests, cancelled if its future is dropped.
-struct LaneGuard(Option<SharedLane>);
-
-impl LaneGuard {
-    /// Sends `messages` from a task of their own: they go on while nobody reads the answers.
-    fn pump<C: Codec, S>(&self, channel: &Channel, codec: &C, messages: S)
-    where
-        S: Stream<Item = C::Encode> + Send + 'static,
-    {
-        if let Some(lane) = &self.0 {
-            tokio::spawn(pump(
-                lane.clone(),
-                codec.clone(),
-                messages,
-                channel.max_encoding_message_size,
-            ));
-        }
-    }
-
-    /// The call has ended so. If the sender gave up first, its reason is the call's.
-    fn end<T>(&mut self, result: Result<T, Status>) -> Result<T, Status> {
-        let Some(lane) = self.0.take() else {
-            return result;
-        };
-        if result.is_err() {
-            if let Some(status) = lane.take_failure() {
-                return Err(status);
-            }
-        }
-        lane.close(Over::Answered);
-        result
-    }
-}
-
-impl Drop for LaneGuard {
-    fn drop(&mut self) {
-        if let Some(lane) = &self.0 {
-            lane.close(Over::Cancelled);
-        }
-    }
 }

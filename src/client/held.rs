@@ -4,32 +4,40 @@
 //! conversation what is sent next depends on what was said; so here both ends of the call are values, to
 //! be used in any order and from two tasks. Neither waits for the other: the sender exists before the
 //! server has answered anything, so that a server which answers only when spoken to is no deadlock.
+//!
+//! What opens the call and what sends its messages are two tasks behind it, begun by the first use of
+//! either end. So any future of either end may be dropped without harm: a wait was given up, nothing more.
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use h2::client::ResponseFuture;
 use http::uri::PathAndQuery;
-use tokio::sync::OnceCell;
+use tokio::sync::oneshot;
 
-use super::call::{Head, Opened, Outgoing, read_head, within};
+use super::call::{Head, Outgoing, read_head};
 use super::channel::Channel;
+use super::pump;
 use crate::call::codec::Codec;
-use crate::call::send::{self, Over, SendError, SharedLane};
+use crate::call::lane::{Over, SharedLane};
+use crate::call::recv::Receiver;
+use crate::call::send;
 use crate::call::streaming::{Ending, ResponseEnding, Streaming};
 use crate::call::timer::Timer;
-use crate::conn::counter::Counted;
 use crate::metadata::MetadataMap;
-use crate::{Code, Origin, Request, Status, deadline};
+use crate::{Code, Origin, Request, Status};
 
 /// A call with both its ends: send requests, receive answers, in any order.
 ///
 /// Nothing is sent before the first use. Dropping the call, or its receiver, before the end cancels it
 /// (`RST_STREAM(CANCEL)`); dropping the sender alone does too, unless [`half_close`](Self::half_close) was
 /// called: a conversation broken off is not one that was ended.
+///
+/// If the server turns the call away before a handler has seen it, because it drains or is too busy, the
+/// call is made again once, with all that was sent, as long as that is no more than 64 KiB.
 pub struct Call<Req, Res> {
     sender: CallSender<Req>,
     receiver: CallReceiver<Res>,
@@ -39,6 +47,7 @@ pub struct Call<Req, Res> {
 pub struct CallSender<Req> {
     opening: Arc<Opening>,
     encode: Encode<Req>,
+    /// A message that the lane has not taken over.
     buffer: BytesMut,
     half_closed: bool,
 }
@@ -47,82 +56,119 @@ pub struct CallSender<Req> {
 pub struct CallReceiver<Res> {
     opening: Arc<Opening>,
     reading: Reading<Res>,
-    /// While it is waited for.
-    response: Option<(ResponseFuture, Counted)>,
-    /// Makes the stream of messages out of an opened call.
+    /// Makes the stream of messages out of an answer.
     read: Read<Res>,
 }
 
 type Encode<Req> = Box<dyn Fn(Req, &mut BytesMut) -> Result<(), Status> + Send + Sync>;
-type Read<Res> =
-    Box<dyn Fn(crate::call::recv::Receiver, Timer, Ending) -> Streaming<Res> + Send + Sync>;
+type Read<Res> = Box<dyn Fn(Receiver, Timer, Ending) -> Streaming<Res> + Send + Sync>;
 
 enum Reading<Res> {
     /// Response headers have not been read.
-    Head,
+    Head(oneshot::Receiver<Result<Answer, Status>>),
     Open((MetadataMap, Streaming<Res>)),
     /// The call failed before its first message.
     Failed,
 }
 
-/// A call that is opened by whichever end is used first.
+/// A call that is opened when either end is first used.
 struct Opening {
-    channel: Channel,
     path: PathAndQuery,
-    /// Taken when the call is opened.
-    head: Mutex<Option<Request<()>>>,
-    lanes: OnceCell<Result<Lanes, Status>>,
+    lane: SharedLane,
+    /// Taken then.
+    start: Mutex<Option<Start>>,
 }
 
-/// An opened call.
-struct Lanes {
-    outgoing: Outgoing,
-    requests: SharedLane,
-    /// Taken by the receiver.
-    response: Mutex<Option<(ResponseFuture, Counted)>>,
+/// What is needed to open the call.
+struct Start {
+    channel: Channel,
+    head: Request<()>,
+    answer: oneshot::Sender<Result<Answer, Status>>,
+}
+
+/// What the server answers with, before its first message.
+enum Answer {
+    Open {
+        metadata: MetadataMap,
+        receiver: Receiver,
+        deadline: Option<Instant>,
+        ending: ResponseEnding,
+    },
+    /// The call is over, and ended well.
+    Over(MetadataMap),
 }
 
 impl Opening {
-    async fn lanes(&self) -> Result<&Lanes, Status> {
-        let lanes = self.lanes.get_or_init(async || {
-            let head = self
-                .head
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-            let head = head.unwrap_or(Request::new(()));
-            let mut outgoing = Outgoing::new(&self.channel, self.path.clone(), head);
-            if !self.channel.interceptors.is_empty() {
-                outgoing.intercept(&self.channel).await?;
-            }
-            let Opened {
-                response,
-                stream,
-                open,
-            } = within(
-                outgoing.deadline,
-                pin!(outgoing.open_for_stream(&self.channel)),
-            )
-            .await??;
-            Ok(Lanes {
-                outgoing,
-                requests: SharedLane::new(stream),
-                response: Mutex::new(Some((response, open))),
-            })
-        });
-        lanes.await.as_ref().map_err(again)
+    /// Opens the call, unless that was done before.
+    fn begin(&self) {
+        if let Some(start) = self.start().take() {
+            tokio::spawn(open(start, self.path.clone(), self.lane.clone()));
+        }
     }
 
-    fn close(&self, over: Over) {
-        if let Some(Ok(lanes)) = self.lanes.get() {
-            lanes.requests.close(over);
-        }
+    fn start(&self) -> MutexGuard<'_, Option<Start>> {
+        self.start.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The status once more: both ends of a call that could not be opened are told the same.
-fn again(status: &Status) -> Status {
-    Status::library(status.code(), status.message().to_owned(), status.origin())
+/// Opens a call, and waits for the head of its answer: until then it may be opened again.
+async fn open(start: Start, path: PathAndQuery, lane: SharedLane) {
+    let Start {
+        channel,
+        head,
+        answer,
+    } = start;
+    let mut work = pin!(answered(channel, path, head, &lane));
+    let result = poll_fn(|cx| match work.as_mut().poll(cx) {
+        // Either end was dropped, or the deadline passed.
+        Poll::Pending => lane.poll_over(cx).map(|()| Err(lane.told())),
+        ready => ready,
+    });
+    let result = result.await;
+    // If nobody waits for it any more, the call was cancelled by the receiver's being dropped.
+    let _ = answer.send(result.map_err(|status| lane.fail(status)));
+}
+
+async fn answered(
+    channel: Channel,
+    path: PathAndQuery,
+    head: Request<()>,
+    lane: &SharedLane,
+) -> Result<Answer, Status> {
+    let max_len = channel.max_decoding_message_size;
+    let mut call = Outgoing::new(&channel, path, head);
+    if !channel.interceptors.is_empty() {
+        call.intercept(&channel).await?;
+    }
+    pump::spawn(lane.clone(), call.deadline);
+    let head = call
+        .attempts_of_stream(&channel, lane, |response, open| async move {
+            Ok((read_head(response, max_len).await?, open))
+        })
+        .await;
+    let mut over = match head {
+        Ok((Head::Open(mut metadata, receiver), open)) => {
+            call.show_response(&channel, &mut metadata);
+            let ending = ResponseEnding {
+                requests: Some(lane.clone()),
+                on_end: call.on_end(&channel),
+                _open: open,
+            };
+            return Ok(Answer::Open {
+                metadata,
+                receiver,
+                deadline: call.deadline,
+                ending,
+            });
+        }
+        Ok((Head::Over(end), _)) => end,
+        Err(status) => Err(status),
+    };
+    over = lane.finish(over);
+    if let Some(on_end) = call.on_end(&channel) {
+        on_end(&mut over);
+    }
+    over.map(Answer::Over)
 }
 
 impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
@@ -130,11 +176,16 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
     where
         C: Codec<Encode = Req, Decode = Res>,
     {
-        let opening = Arc::new(Opening {
+        let (answer, head) = oneshot::channel();
+        let start = Start {
             channel: channel.clone(),
+            head: Request::new(()),
+            answer,
+        };
+        let opening = Arc::new(Opening {
             path,
-            head: Mutex::new(Some(Request::new(()))),
-            lanes: OnceCell::new(),
+            lane: SharedLane::new(),
+            start: Mutex::new(Some(start)),
         });
         let max_len = channel.max_encoding_message_size;
         let encoder = codec.clone();
@@ -152,8 +203,7 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
             },
             receiver: CallReceiver {
                 opening,
-                reading: Reading::Head,
-                response: None,
+                reading: Reading::Head(head),
                 read,
             },
         }
@@ -164,20 +214,14 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
         self.change_head(|head| *head.metadata_mut() = metadata)
     }
 
-    /// The longest the call may take, to its last trailer. It must be said before the first use of the call.
+    /// The longest the call may take, to its last trailer, from its first use on. It must be said before that.
     pub fn with_timeout(self, limit: Duration) -> Self {
         self.change_head(|head| head.set_timeout(limit))
     }
 
     fn change_head(self, change: impl FnOnce(&mut Request<()>)) -> Self {
-        if let Some(head) = &mut *self
-            .sender
-            .opening
-            .head
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-        {
-            change(head);
+        if let Some(start) = &mut *self.sender.opening.start() {
+            change(&mut start.head);
         }
         self
     }
@@ -229,9 +273,13 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
 }
 
 impl<Req> CallSender<Req> {
-    /// Sends one message; waits while the peer's window is closed.
+    /// Sends one message: puts it on its way, and waits while 16 KiB or more have not left because the
+    /// server's window is full. So a slow server slows its caller down. Messages sent in one breath travel
+    /// together.
     ///
-    /// Dropping the future while it waits leaves the message half sent: then drop the call too.
+    /// A message is sent once and whole, or not at all. Dropping the future while it waits leaves open which of
+    /// them: what was put on its way arrives, and what had to wait for the message before it does not. The
+    /// call goes on either way.
     ///
     /// # Errors
     /// If the message is too large; the call goes on. If the call is over: then the receiver knows how it
@@ -244,52 +292,35 @@ impl<Req> CallSender<Req> {
                 Origin::LocalLimit,
             ));
         }
-        let lanes = self.opening.lanes().await?;
+        self.opening.begin();
+        self.buffer.clear();
         (self.encode)(message, &mut self.buffer)?;
-        let mut bytes = self.buffer.split().freeze();
-        let sent = within(
-            lanes.outgoing.deadline,
-            pin!(poll_fn(|cx| lanes.requests.poll_send(cx, &mut bytes))),
-        )
-        .await;
-        match sent {
-            Ok(sent) => sent.map_err(is_over),
-            Err(status) => {
-                lanes.requests.fail(deadline::exceeded());
-                Err(status)
-            }
-        }
+        poll_fn(|cx| self.opening.lane.poll_offer(cx, &mut self.buffer)).await
     }
 
-    /// Ends the stream of requests: END_STREAM. The answers go on. A second call does nothing.
+    /// Ends the stream of requests: END_STREAM, after all that was sent. The answers go on. A second call
+    /// does nothing.
     ///
     /// # Errors
-    /// If the call could not be opened, or is over.
+    /// If the call is over.
     pub async fn half_close(&mut self) -> Result<(), Status> {
-        let lanes = self.opening.lanes().await?;
+        self.opening.begin();
+        if self.half_closed {
+            return Ok(());
+        }
         self.half_closed = true;
-        lanes.requests.half_close().map_err(is_over)
+        self.opening.lane.end()
     }
-}
-
-/// What a sender is told of a call that is over.
-fn is_over(error: SendError) -> Status {
-    let what = match error {
-        SendError::Reset(h2::Reason::NO_ERROR) => "the peer has answered already".to_owned(),
-        SendError::Reset(reason) => format!(
-            "its stream was reset: {}",
-            crate::call::ending::name(reason)
-        ),
-        SendError::Gone(error) => error.to_string(),
-    };
-    let message = format!("the call is over ({what}); its receiver has the status");
-    Status::library(Code::Cancelled, message, Origin::Transport)
 }
 
 impl<Req> Drop for CallSender<Req> {
     fn drop(&mut self) {
         if !self.half_closed {
-            self.opening.close(Over::Cancelled);
+            self.opening.lane.fail(Status::library(
+                Code::Cancelled,
+                "the call's sender was dropped; call half_close first to end the requests in good order",
+                Origin::Application,
+            ));
         }
     }
 }
@@ -329,9 +360,12 @@ impl<Res: 'static> CallReceiver<Res> {
 
     /// What the server answers with, once it does.
     async fn head(&mut self) -> Result<&mut (MetadataMap, Streaming<Res>), Status> {
-        if let Reading::Head = self.reading {
-            match self.read_head().await {
-                Ok(open) => self.reading = Reading::Open(open),
+        if let Reading::Head(answer) = &mut self.reading {
+            self.opening.begin();
+            // A task that is gone without a word was dropped together with its runtime.
+            let answer = answer.await.unwrap_or_else(|_| Err(stopped()));
+            match answer {
+                Ok(answer) => self.reading = Reading::Open(self.open(answer)),
                 Err(status) => {
                     self.reading = Reading::Failed;
                     return Err(status);
@@ -340,63 +374,23 @@ impl<Res: 'static> CallReceiver<Res> {
         }
         match &mut self.reading {
             Reading::Open(open) => Ok(open),
-            Reading::Head | Reading::Failed => Err(ended()),
+            Reading::Head(_) | Reading::Failed => Err(ended()),
         }
     }
 
-    async fn read_head(&mut self) -> Result<(MetadataMap, Streaming<Res>), Status> {
-        let lanes = self.opening.lanes().await?;
-        if self.response.is_none() {
-            self.response = lanes
-                .response
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-        }
-        // It stays where it is while it is waited for: the wait may be dropped and begun again.
-        let Some((response, _)) = &mut self.response else {
-            return Err(ended());
-        };
-        let deadline = lanes.outgoing.deadline;
-        let head = within(
-            deadline,
-            pin!(read_head(
-                response,
-                self.opening.channel.max_decoding_message_size
-            )),
-        )
-        .await;
-        let head = head.and_then(|head| head.map_err(|failed| failed.status));
-        let Some((_, open)) = self.response.take() else {
-            return Err(ended());
-        };
-        let (over, result) = match head {
-            Ok(Head::Open(mut metadata, receiver)) => {
-                lanes
-                    .outgoing
-                    .show_response(&self.opening.channel, &mut metadata);
-                let requests = Some(lanes.requests.clone());
-                let ending = ResponseEnding {
-                    requests,
-                    on_end: lanes.outgoing.on_end(&self.opening.channel),
-                    _open: open,
-                };
-                let messages =
-                    (self.read)(receiver, Timer::new(deadline), Ending::Response(ending));
-                return Ok((metadata, messages));
+    fn open(&self, answer: Answer) -> (MetadataMap, Streaming<Res>) {
+        match answer {
+            Answer::Open {
+                metadata,
+                receiver,
+                deadline,
+                ending,
+            } => {
+                let (deadline, ending) = (Timer::new(deadline), Ending::Response(ending));
+                (metadata, (self.read)(receiver, deadline, ending))
             }
-            Ok(Head::Over(end)) => (Over::Answered, end),
-            Err(status) => (Over::Cancelled, Err(lanes.outgoing.settle(status))),
-        };
-        let mut result = match (result, lanes.requests.take_failure()) {
-            (Err(_), Some(failure)) => Err(failure),
-            (result, _) => result,
-        };
-        lanes.requests.close(over);
-        if let Some(on_end) = lanes.outgoing.on_end(&self.opening.channel) {
-            on_end(&mut result);
+            Answer::Over(trailers) => (MetadataMap::new(), Streaming::over(trailers)),
         }
-        Ok((MetadataMap::new(), Streaming::over(result?)))
     }
 }
 
@@ -409,11 +403,19 @@ fn ended() -> Status {
     )
 }
 
+fn stopped() -> Status {
+    Status::library(
+        Code::Cancelled,
+        "the runtime that made the call has stopped",
+        Origin::Application,
+    )
+}
+
 impl<Res> Drop for CallReceiver<Res> {
     fn drop(&mut self) {
         // Once the answers are read, their stream does it.
-        if let Reading::Head = self.reading {
-            self.opening.close(Over::Cancelled);
+        if let Reading::Head(_) = self.reading {
+            self.opening.lane.close(Over::Cancelled);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! FLOOR 3. The calling endpoint.
 //!
 //! [`Endpoint`] holds the knobs; `target` says where to; `subchannel` keeps a connection to it, by
-//! way of `connect`, `connection` and `backoff`; `call` is the life of one RPC, and `retry`
-//! whether it may have another; `held` is a call as a conversation. [`Channel`] is what people hold,
+//! way of `connect`, `connection` and `backoff`; `call` is the life of one RPC, `pump` the task that sends
+//! its requests, and `retry` whether it may have another; `held` is a call as a conversation. [`Channel`] is what people hold,
 //! and `calls` what generated clients stand on. Never sees the server's side.
 
 mod backoff;
@@ -13,6 +13,7 @@ mod connect;
 mod connection;
 mod endpoint;
 mod held;
+mod pump;
 mod retry;
 mod subchannel;
 mod target;

@@ -3,9 +3,10 @@
 //! Spec: gRFC A6, "Transparent Retries".
 //!
 //! Yes, where it is certain that no handler has seen it: the stream was never opened, the peer refused
-//! it, or it is above the last id of a GOAWAY. A call that was never opened may be made again until its
-//! deadline; one that the peer turned away, once. Only calls whose messages are still held can be made
-//! again, which are those with one request. Pure: it decides, and sends nothing.
+//! it, or it is above the last id of a GOAWAY. A call that found its connection closed may be made again until
+//! its deadline; one that the peer turned away, once. Only calls whose messages are still held can be made
+//! again: those with one request, and those whose stream of requests is still in its
+//! [replay buffer](crate::call::replay). Pure: it decides, and sends nothing.
 
 use crate::Status;
 use crate::call::Side;
@@ -21,8 +22,11 @@ pub(super) struct Failed {
 /// How far a call got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// No stream was opened: the connection could take no more.
+    /// No stream was opened: the connection was closed, or is closing.
     Unsent,
+    /// No stream was opened, and `h2` blames this side: its connection has used up its stream numbers, or
+    /// something else that the next one may not have. Never without limit.
+    Unusable,
     /// `RST_STREAM(REFUSED_STREAM)`: this connection may take it a moment later.
     Refused,
     /// Above GOAWAY's last id: another connection may take it.
@@ -52,8 +56,14 @@ impl Failed {
 
     /// The stream could not be opened.
     pub(super) fn unsent(error: h2::Error) -> Self {
+        // What is neither the connection's failure nor the peer's word is an error of the user of `h2`.
+        let by_user = error.reason().is_none() && !error.is_io();
         Self {
-            seen: Seen::Unsent,
+            seen: if by_user {
+                Seen::Unusable
+            } else {
+                Seen::Unsent
+            },
             status: status_of(error, Side::Client),
         }
     }
@@ -81,7 +91,9 @@ impl TransparentRetry {
         //= RETRY-TRANSPARENT  what no handler saw may be made again: unsent always, turned away once
         match seen {
             Seen::Unsent => true,
-            Seen::Refused | Seen::Unprocessed => !std::mem::replace(&mut self.turned_away, true),
+            Seen::Unusable | Seen::Refused | Seen::Unprocessed => {
+                !std::mem::replace(&mut self.turned_away, true)
+            }
             Seen::Processed => false,
         }
     }
@@ -96,13 +108,18 @@ mod tests {
     #[test]
     fn b76_b77_what_may_be_made_again() {
         use Seen::*;
-        let rows: [(&[Seen], &[bool], &str); 4] = [
+        let rows: [(&[Seen], &[bool], &str); 5] = [
             (
                 &[Unsent; 3],
                 &[true; 3],
                 "never left the client: until the deadline",
             ),
             (&[Refused, Refused], &[true, false], "refused: once"),
+            (
+                &[Unusable, Unusable],
+                &[true, false],
+                "an error of our own would come again and again",
+            ),
             (
                 &[Unprocessed, Unsent, Refused],
                 &[true, true, false],

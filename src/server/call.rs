@@ -34,7 +34,7 @@ use crate::call::Side;
 use crate::call::codec::{BytesCodec, Codec};
 use crate::call::meter::Meter;
 use crate::call::recv::Receiver;
-use crate::call::send::{self, SendError};
+use crate::call::send::{self, Gone};
 use crate::call::streaming::{Ending, Streaming};
 use crate::call::timer::{self, Timer};
 use crate::head::{self, Refusal};
@@ -447,9 +447,7 @@ impl Reply {
             let before = batch.len();
             match send::poll_send(body, cx, &mut batch) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-                Poll::Ready(Err(SendError::Reset(_) | SendError::Gone(_))) => {
-                    return Poll::Ready(Err(Failure::Gone));
-                }
+                Poll::Ready(Err(Gone)) => return Poll::Ready(Err(Failure::Gone)),
                 Poll::Pending => {}
             }
             if stalled.at().is_none() || batch.len() < before {

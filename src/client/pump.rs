@@ -1,0 +1,174 @@
+//! The task that sends a call's requests.
+//!
+//! They go on while nobody reads the answers, and while their sender does something else: so each stream of
+//! requests has a task of its own, for as long as it has something to say. It ends with its call, at the
+//! deadline at the latest, and if it ends in any other way, a panic of the user's stream, so does the call.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::BytesMut;
+use futures_core::Stream;
+
+use super::call::within;
+use super::channel::Channel;
+use crate::call::codec::Codec;
+use crate::call::lane::{Over, SharedLane};
+use crate::call::send;
+use crate::{Code, Origin, Status};
+
+/// Requests of a stream that are ready together leave in one DATA frame of about this size.
+const BATCH: usize = 16 * 1024;
+
+/// Sends what is put into `lane`, in a task of its own.
+pub(super) fn spawn(lane: SharedLane, deadline: Option<Instant>) {
+    tokio::spawn(run(
+        lane,
+        deadline,
+        |_: &mut Context<'_>, _: &mut BytesMut| Poll::Pending,
+    ));
+}
+
+/// Sends the user's stream of requests, in a task of its own. It is not asked for any before the call is open.
+pub(super) fn spawn_stream<C: Codec, S>(
+    lane: &SharedLane,
+    channel: &Channel,
+    deadline: Option<Instant>,
+    codec: C,
+    messages: S,
+) where
+    S: Stream<Item = C::Encode> + Send + 'static,
+{
+    let max_len = channel.max_encoding_message_size;
+    let mut messages = Box::pin(messages);
+    let gather = move |cx: &mut Context<'_>, batch: &mut BytesMut| {
+        poll_batch(messages.as_mut(), cx, &codec, max_len, batch)
+    };
+    tokio::spawn(run(lane.clone(), deadline, gather));
+}
+
+/// Until all is sent, or the call is over.
+async fn run<G>(lane: SharedLane, deadline: Option<Instant>, mut gather: G)
+where
+    G: FnMut(&mut Context<'_>, &mut BytesMut) -> Poll<Gathered>,
+{
+    let guard = Guard(Some(lane));
+    let Some(lane) = &guard.0 else { return };
+    let mut batch = BytesMut::new();
+    let mut ended = false;
+    let work = poll_fn(|cx| {
+        loop {
+            if lane.poll_flush(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if ended || !lane.wants_more() {
+                return Poll::Pending;
+            }
+            match std::task::ready!(gather(cx, &mut batch)) {
+                Gathered::More => {}
+                Gathered::Ended => ended = true,
+                Gathered::Failed(status) => {
+                    lane.fail(status);
+                    return Poll::Ready(());
+                }
+            }
+            lane.push(&mut batch);
+            if ended {
+                let _ = lane.end();
+            }
+        }
+    });
+    if let Err(status) = within(deadline, pin!(work)).await {
+        lane.fail(status);
+    }
+    guard.defuse();
+}
+
+/// What was found among the user's messages.
+enum Gathered {
+    /// A batch, and the stream goes on.
+    More,
+    /// The stream ended; the batch may be empty.
+    Ended,
+    /// A message could not be encoded.
+    Failed(Status),
+}
+
+/// Gathers the messages that are ready, up to a batch.
+fn poll_batch<C: Codec, S: Stream<Item = C::Encode>>(
+    mut messages: Pin<&mut S>,
+    cx: &mut Context<'_>,
+    codec: &C,
+    max_len: usize,
+    batch: &mut BytesMut,
+) -> Poll<Gathered> {
+    while batch.len() < BATCH {
+        match messages.as_mut().poll_next(cx) {
+            Poll::Ready(Some(message)) => {
+                if let Err(status) = send::encode(codec, &message, max_len, batch) {
+                    return Poll::Ready(Gathered::Failed(status));
+                }
+            }
+            Poll::Ready(None) => return Poll::Ready(Gathered::Ended),
+            Poll::Pending if batch.is_empty() => return Poll::Pending,
+            Poll::Pending => break,
+        }
+    }
+    Poll::Ready(Gathered::More)
+}
+
+/// Ends the call if the pump does not come to its own end.
+struct Guard(Option<SharedLane>);
+
+impl Guard {
+    fn defuse(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let Some(lane) = self.0.take() else { return };
+        let (code, message) = if std::thread::panicking() {
+            (Code::Internal, "the stream of requests panicked")
+        } else {
+            (
+                Code::Cancelled,
+                "the runtime that sent the requests has stopped",
+            )
+        };
+        lane.fail(Status::library(code, message, Origin::Application));
+    }
+}
+
+/// A call's lane of requests, closed if the call's future is dropped.
+pub(super) struct LaneGuard(Option<SharedLane>);
+
+impl LaneGuard {
+    pub(super) fn new(lane: &SharedLane) -> Self {
+        Self(Some(lane.clone()))
+    }
+
+    /// The call has ended so.
+    pub(super) fn end<T>(mut self, result: Result<T, Status>) -> Result<T, Status> {
+        match self.0.take() {
+            Some(lane) => lane.finish(result),
+            None => result,
+        }
+    }
+
+    /// From here on the stream of answers closes it.
+    pub(super) fn pass_on(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for LaneGuard {
+    fn drop(&mut self) {
+        if let Some(lane) = &self.0 {
+            lane.close(Over::Cancelled);
+        }
+    }
+}
