@@ -348,6 +348,16 @@ impl Status {
         (ours && !rest.metadata.as_headers().is_empty()).then_some(&rest.metadata)
     }
 
+    /// Makes `metadata` what goes into the trailers when this status is sent, whoever made it.
+    #[cfg(feature = "server")]
+    pub(crate) fn send_metadata(&mut self, metadata: MetadataMap) {
+        if self.rest.is_some() || !metadata.as_headers().is_empty() {
+            let rest = self.rest_mut();
+            rest.metadata = metadata;
+            rest.forward = true;
+        }
+    }
+
     fn rest_mut(&mut self) -> &mut Rest {
         self.rest.get_or_insert_default()
     }

@@ -527,9 +527,10 @@ impl<C> Opened<C> {
                 Ok(Some(metadata))
             }
             Err(Failure::Status(mut status)) => {
-                let mut metadata = std::mem::take(status.metadata_mut());
+                // What the status would not send, a peer's metadata, they neither see nor lose theirs to.
+                let mut metadata = status.metadata_to_send().cloned().unwrap_or_default();
                 self.interceptors.trailers(call, &status, &mut metadata);
-                *status.metadata_mut() = metadata;
+                status.send_metadata(metadata);
                 Err(Failure::Status(status))
             }
             other => other,

@@ -6,6 +6,7 @@ mod support;
 
 mod drain;
 mod endings;
+mod interceptors;
 mod listeners;
 mod metadata;
 mod observed;
