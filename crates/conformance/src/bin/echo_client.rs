@@ -59,6 +59,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .await;
         tally.check("metadata both ways", metadata(&client)).await;
         tally
+            .check(
+                "metadata before and after a stream",
+                metadata_around_streams(&client),
+            )
+            .await;
+        tally
+            .check(
+                "metadata after a stream that ends in an error",
+                metadata_after_an_error(&client),
+            )
+            .await;
+        tally
             .check("each status code with its message", each_code(&client))
             .await;
         tally
@@ -242,6 +254,80 @@ async fn metadata(client: &Client) -> Outcome {
         binary(response.trailers(), "x-trailer-bin"),
         Some(b"\xff\xfe".to_vec()),
     )
+}
+
+/// A request that asks for metadata before and after its answer.
+fn labelled<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let sent = request.metadata_mut();
+    sent.insert("x-echo-text", MetadataValue::from_static("before"));
+    sent.insert("x-trailer-text", MetadataValue::from_static("after"));
+    request
+}
+
+fn expect_label(what: &str, metadata: &MetadataMap, name: &'static str, value: &str) -> Outcome {
+    let found = metadata.get(name).and_then(|value| value.to_str().ok());
+    expect(what, found, Some(value))
+}
+
+async fn metadata_around_streams(client: &Client) -> Outcome {
+    let two = || stream::iter([text("a"), text("b")]);
+    let response = client
+        .client_stream(labelled(two()))
+        .await
+        .map_err(failed)?;
+    expect_label(
+        "client stream",
+        response.metadata(),
+        "x-echo-text",
+        "before",
+    )?;
+    expect_label(
+        "client stream",
+        response.trailers(),
+        "x-trailer-text",
+        "after",
+    )?;
+
+    let request = EchoRequest {
+        count: 2,
+        ..text("x")
+    };
+    let server_stream = client.server_stream(labelled(request)).await;
+    let bidi = client.bidi(labelled(two())).await;
+    for (what, response) in [("server stream", server_stream), ("bidi", bidi)] {
+        let response = response.map_err(failed)?;
+        expect_label(what, response.metadata(), "x-echo-text", "before")?;
+        let mut replies = response.into_inner();
+        let mut count = 0;
+        while replies.message().await.map_err(failed)?.is_some() {
+            count += 1;
+        }
+        expect(what, count, 2)?;
+        let trailers = replies.trailers().await.map_err(failed)?;
+        let trailers = trailers.ok_or("no trailers")?;
+        expect_label(what, &trailers, "x-trailer-text", "after")?;
+    }
+    Ok(())
+}
+
+async fn metadata_after_an_error(client: &Client) -> Outcome {
+    let request = EchoRequest {
+        count: 2,
+        fail_with: 9,
+        ..EchoRequest::default()
+    };
+    let response = client.server_stream(labelled(request)).await;
+    let mut replies = response.map_err(failed)?.into_inner();
+    let status = loop {
+        match replies.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => return Err("a clean end".into()),
+            Err(status) => break status,
+        }
+    };
+    expect("code", status.code(), Code::FailedPrecondition)?;
+    expect_label("trailers", status.metadata(), "x-trailer-text", "after")
 }
 
 fn binary(metadata: &MetadataMap, name: &'static str) -> Option<Vec<u8>> {
