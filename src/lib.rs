@@ -11,7 +11,6 @@
 //! # Floors
 //!
 //! ```text
-//!  floor 4  extras      health                                                      a feature, deletable
 //!  floor 3  endpoints   server/ ───┐   ┌─── client/                                 tokio tasks, sockets, time
 //!  floor 2  calls       call/  conn/                                                h2 streams, flow control
 //!  floor 1  meaning     head  trailers  status  metadata/  request  response  …     pure: types of `http`
