@@ -6,6 +6,7 @@
 //! It prints:
 //!
 //! ```text
+//! [server] somebody: /helloworld.Greeter/SayHello ended with UNAUTHENTICATED
 //! without a token: code UNAUTHENTICATED: no token; send `authorization: Bearer …`
 //! [client] a new token is fetched
 //! [server] Ada: /helloworld.Greeter/SayHello ended with OK
@@ -86,7 +87,10 @@ impl AsyncInterceptor for Log {
     }
 
     fn trailers(&self, call: &InterceptedCall, status: &Status, _: &mut MetadataMap) {
-        let caller = call.extensions().get().map_or("?", |Caller(name)| name);
+        let caller = call
+            .extensions()
+            .get()
+            .map_or("somebody", |Caller(name)| name);
         let code = status.code().name();
         println!("[server] {caller}: {} ended with {code}", call.path());
     }
@@ -118,10 +122,10 @@ async fn serve() -> Result<Channel, Box<dyn Error>> {
         node: "node-7".parse()?,
     };
     let server = Server::builder()
-        // They see requests in this order, and answers in reverse. These are for all services of the server;
-        // `GreeterServer::with_interceptor` is for one.
-        .interceptor(authenticate)
+        // They see requests in this order and answers in reverse; what `authenticate` refuses, the log sees as well.
+        // These are for all services of the server, `GreeterServer::with_interceptor` is for one.
         .async_interceptor(log)
+        .interceptor(authenticate)
         .add_service(GreeterServer::new(MyGreeter));
     tokio::spawn(server.serve_with_incoming(incoming));
     Ok(Channel::connect(format!("http://{address}")).await?)

@@ -93,7 +93,8 @@ pub trait AsyncInterceptor: Send + Sync + 'static {
     /// Sees how the call ended, success included, and sees and changes the trailing metadata: on a
     /// server before it is sent, on a client before the caller gets it. `status` is for reading
     /// code and message; its own metadata is `trailers`. Called once at most: not where the call
-    /// was dropped or cut off, and not for a call that this or an earlier interceptor refused.
+    /// was dropped or cut off, and not for a call that this or an earlier interceptor refused. One
+    /// that a later interceptor refused has ended as well, and is seen.
     fn trailers(&self, call: &InterceptedCall, status: &Status, trailers: &mut MetadataMap) {
         let _ = (call, status, trailers);
     }
@@ -182,14 +183,39 @@ impl Interceptors {
 
     /// Passes the request through all of them, first to last. Without an asynchronous one among
     /// them this never waits and never allocates.
+    ///
+    /// Where one of them refuses the call, those before it see the end here: the list is passed no
+    /// further, and nobody else will show it to them.
     pub(crate) async fn request(&self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        for interceptor in self.list.iter().flat_map(|list| list.iter()) {
-            request = match interceptor.request(request) {
-                Step::Done(result) => result?,
-                Step::Wait(future) => future.await?,
+        for (at, interceptor) in self.list.iter().flat_map(|list| list.iter()).enumerate() {
+            let before = if at == 0 {
+                None
+            } else {
+                self.call_of(&request)
+            };
+            let before = before.map(Box::new);
+            let passed = match interceptor.request(request) {
+                Step::Done(result) => result,
+                Step::Wait(future) => future.await,
+            };
+            request = match (passed, before) {
+                (Ok(request), _) => request,
+                (Err(status), None) => return Err(status),
+                (Err(status), Some(call)) => return Err(self.refused(at, &call, status)),
             };
         }
         Ok(request)
+    }
+
+    /// Shows a refusal to those before the one at `at`, who refused it.
+    fn refused(&self, at: usize, call: &InterceptedCall, mut status: Status) -> Status {
+        let mut trailers = std::mem::take(status.metadata_mut());
+        let all = self.list.as_deref().map_or(&[][..], Vec::as_slice);
+        for interceptor in all.iter().take(at).rev() {
+            interceptor.trailers(call, &status, &mut trailers);
+        }
+        *status.metadata_mut() = trailers;
+        status
     }
 
     /// What [`response`](Self::response) and [`trailers`](Self::trailers) will need, taken from the
@@ -389,6 +415,27 @@ mod tests {
         let refused = at_once(all.request(Request::new(()))).unwrap_err();
         assert_eq!(refused.code(), Code::Unauthenticated);
         assert!(log.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_refusal_is_seen_by_those_before_it() {
+        let log = Log::default();
+        let mut all = Interceptors::default();
+        all.push_async(Watch("a", Arc::clone(&log)));
+        all.push_async(Watch("b", Arc::clone(&log)));
+        all.push(|_: Request<()>| Err(Status::unauthenticated("no token")));
+        all.push_async(Watch("never", Arc::clone(&log)));
+        let refused = at_once(all.request(Request::new(()))).unwrap_err();
+        assert_eq!(refused.code(), Code::Unauthenticated);
+        assert_eq!(
+            *log.lock().unwrap(),
+            [
+                "a request",
+                "b request",
+                "b code UNAUTHENTICATED: no token, last Some(\"b\")",
+                "a code UNAUTHENTICATED: no token, last Some(\"b\")",
+            ]
+        );
     }
 
     #[test]

@@ -102,7 +102,7 @@ const RULES: [Rule; 3] = [
                 "async fn request",
                 "the list waits for those of its members that wait",
             ),
-            except("interceptor", "future.await?", "the same"),
+            except("interceptor", "future.await", "the same"),
         ],
     },
     // Above: what decides is apart from what waits, so that it is tested without sleeping.
