@@ -128,7 +128,7 @@ pub struct InterceptedCall {
 impl InterceptedCall {
     /// The path of the method, `/package.Service/Method`.
     pub fn path(&self) -> &str {
-        self.path.path()
+        self.path.as_str()
     }
 
     /// The request's extensions as they were behind the last interceptor.

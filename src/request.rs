@@ -167,10 +167,10 @@ impl<T> Request<T> {
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// The path of the method, `/package.Service/Method`. None on a client's request that no
-    /// channel has seen.
+    /// The path of the method, `/package.Service/Method`, to its last byte: a query, which no method has,
+    /// is a part of it. None on a client's request that no channel has seen.
     pub fn method_path(&self) -> Option<&str> {
-        self.facts.path.as_ref().map(PathAndQuery::path)
+        self.facts.path.as_ref().map(PathAndQuery::as_str)
     }
 
     /// Server: what is known of the connection.
