@@ -119,7 +119,9 @@ var checks = []check{
 	}},
 
 	{"right password, dialled in the old way", func() error {
-		old, err := grpc.Dial(address, grpc.WithInsecure(), grpc.WithBlock())
+		short, cancel := context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+		old, err := grpc.DialContext(short, address, grpc.WithInsecure(), grpc.WithBlock())
 		if err != nil {
 			return err
 		}
