@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, TE, USER_AGENT};
+use http::header::{ALLOW, CONTENT_TYPE, HOST, HeaderName, HeaderValue, TE, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::metadata::MetadataMap;
@@ -15,10 +15,15 @@ use crate::wire::content_type::{self, ContentType};
 use crate::wire::{self, mapping, timeout};
 use crate::{Code, Origin, Status, trailers};
 
-const GRPC_TIMEOUT: HeaderName = HeaderName::from_static(wire::GRPC_TIMEOUT);
+// Names are compared as names, which for those that HTTP knows is a comparison of two numbers.
+static GRPC_TIMEOUT: HeaderName = HeaderName::from_static(wire::GRPC_TIMEOUT);
+static GRPC_ENCODING: HeaderName = HeaderName::from_static(wire::GRPC_ENCODING);
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static(wire::GRPC_ACCEPT_ENCODING);
-const HOST: &str = "host";
 const APPLICATION_GRPC: HeaderValue = HeaderValue::from_static(content_type::APPLICATION_GRPC);
+
+/// Header maps of our own begin with room for so many: `h2` asks each for the five names that HTTP/2 forbids,
+/// and in a full table every such look-up is longer.
+pub(crate) const ROOM: usize = 6;
 
 /// A request that is refused before its handler is looked for, or run.
 #[derive(Debug)]
@@ -43,12 +48,14 @@ pub(crate) fn read_request(
     // One look at each header: there are few, and asking for three of them by name costs more.
     let (mut content_type, mut encoding, mut timeout, mut hosts) = (None, None, None, 0);
     for (name, value) in headers {
-        match name.as_str() {
-            HOST => hosts += 1,
-            wire::CONTENT_TYPE => _ = content_type.get_or_insert(value),
-            wire::GRPC_ENCODING => _ = encoding.get_or_insert(value),
-            wire::GRPC_TIMEOUT => _ = timeout.get_or_insert(value),
-            _ => {}
+        if name == CONTENT_TYPE {
+            content_type.get_or_insert(value);
+        } else if name == HOST {
+            hosts += 1;
+        } else if *name == GRPC_TIMEOUT {
+            timeout.get_or_insert(value);
+        } else if *name == GRPC_ENCODING {
+            encoding.get_or_insert(value);
         }
     }
     // Two names for one server: whoever decides by name, here or before us, may have read the other.
@@ -104,11 +111,11 @@ pub(crate) fn write_http(status: StatusCode) -> http::Response<()> {
 /// Response-Headers, before messages.
 pub(crate) fn write_response(metadata: &MetadataMap) -> http::Response<()> {
     //= GRPC-RES-200  gRPC outcomes travel under HTTP 200
-    let mut response = http::Response::new(());
-    let headers = response.headers_mut();
-    headers.reserve(1 + metadata.as_headers().len());
+    let mut headers = HeaderMap::with_capacity(ROOM + metadata.as_headers().len());
     headers.insert(CONTENT_TYPE, APPLICATION_GRPC);
-    metadata.extend_headers(headers);
+    metadata.extend_headers(&mut headers);
+    let mut response = http::Response::new(());
+    *response.headers_mut() = headers;
     response
 }
 
@@ -147,8 +154,7 @@ impl RequestTemplate {
         authority: http::uri::Authority,
         user_agent: HeaderValue,
     ) -> Self {
-        // Room for more than there is: a full table makes every look-up of `h2` longer.
-        let mut headers = HeaderMap::with_capacity(6);
+        let mut headers = HeaderMap::with_capacity(ROOM);
         //= GRPC-TE-TRAILERS  client sends te: trailers
         headers.insert(TE, HeaderValue::from_static(wire::TE_TRAILERS));
         headers.insert(CONTENT_TYPE, APPLICATION_GRPC);
@@ -187,9 +193,9 @@ pub(crate) fn write_request(
         None => template.headers.clone(),
         Some(timeout) => {
             let sent = metadata.as_headers().len();
-            let mut headers = HeaderMap::with_capacity(1 + template.headers.len() + sent);
+            let mut headers = HeaderMap::with_capacity(ROOM + sent);
             if let Ok(value) = HeaderValue::from_bytes(timeout::encode(timeout).as_bytes()) {
-                headers.insert(GRPC_TIMEOUT, value);
+                headers.insert(GRPC_TIMEOUT.clone(), value);
             }
             for (name, value) in &template.headers {
                 headers.insert(name.clone(), value.clone());
@@ -229,10 +235,10 @@ pub(crate) fn read_response(status: StatusCode, headers: HeaderMap, is_end: bool
     // One look at each header, as in a request.
     let (mut found, mut encoding) = (None, None);
     for (name, value) in &headers {
-        match name.as_str() {
-            wire::CONTENT_TYPE => _ = found.get_or_insert(value),
-            wire::GRPC_ENCODING => _ = encoding.get_or_insert(value),
-            _ => {}
+        if name == CONTENT_TYPE {
+            found.get_or_insert(value);
+        } else if *name == GRPC_ENCODING {
+            encoding.get_or_insert(value);
         }
     }
     match found.and_then(|value| content_type::parse(value.as_bytes())) {

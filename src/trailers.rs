@@ -11,11 +11,12 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
+use crate::head::ROOM;
 use crate::metadata::MetadataMap;
 use crate::wire::{self, base64, percent};
 use crate::{Code, Origin, Status};
 
-const GRPC_STATUS: HeaderName = HeaderName::from_static(wire::GRPC_STATUS);
+static GRPC_STATUS: HeaderName = HeaderName::from_static(wire::GRPC_STATUS);
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static(wire::GRPC_MESSAGE);
 const GRPC_STATUS_DETAILS_BIN: HeaderName = HeaderName::from_static(wire::GRPC_STATUS_DETAILS_BIN);
 
@@ -29,8 +30,8 @@ const FIELD_OVERHEAD: usize = 32;
 pub(crate) fn write_ok(metadata: Option<&MetadataMap>) -> HeaderMap {
     //= GRPC-RES-TRAILERS  status in trailers, even when OK
     let mut headers =
-        HeaderMap::with_capacity(1 + metadata.map_or(0, |metadata| metadata.as_headers().len()));
-    headers.insert(GRPC_STATUS, HeaderValue::from_static("0"));
+        HeaderMap::with_capacity(ROOM + metadata.map_or(0, |metadata| metadata.as_headers().len()));
+    headers.insert(GRPC_STATUS.clone(), HeaderValue::from_static("0"));
     if let Some(metadata) = metadata {
         metadata.extend_headers(&mut headers);
     }
@@ -44,7 +45,7 @@ pub(crate) fn write_ok(metadata: Option<&MetadataMap>) -> HeaderMap {
 pub(crate) fn write_status(status: &Status) -> HeaderMap {
     let mut headers = HeaderMap::new();
     //= GRPC-STATUS-DECIMAL  decimal, no leading zeros
-    headers.insert(GRPC_STATUS, HeaderValue::from_static(status.code().wire()));
+    headers.insert(GRPC_STATUS.clone(), HeaderValue::from_static(status.code().wire()));
     let mut room = MAX_LIST - list_size(&headers);
     if !status.message().is_empty() {
         let message = fitting_message(
@@ -98,7 +99,7 @@ fn list_size(headers: &HeaderMap) -> usize {
 
 /// Whether a header block holds a status, and so ends a call.
 pub(crate) fn has_status(headers: &HeaderMap) -> bool {
-    headers.contains_key(GRPC_STATUS)
+    headers.contains_key(&GRPC_STATUS)
 }
 
 /// How a call ended: its trailing metadata after OK, else the error. `None` is a stream that ended
@@ -115,7 +116,7 @@ pub(crate) fn read_end(trailers: Option<HeaderMap>) -> Result<MetadataMap, Statu
     // Trailers are few, and mostly one: looking at each is cheaper than asking by name.
     let status = headers
         .iter()
-        .find(|(name, _)| name.as_str() == wire::GRPC_STATUS);
+        .find(|(name, _)| **name == GRPC_STATUS);
     let Some((_, value)) = status else {
         return Err(Status::library(
             Code::Unknown,

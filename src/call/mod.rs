@@ -5,7 +5,6 @@
 pub mod codec;
 pub(crate) mod ending;
 pub(crate) mod lane;
-#[cfg(feature = "server")]
 pub(crate) mod meter;
 pub(crate) mod recv;
 pub(crate) mod replay;

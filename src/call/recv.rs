@@ -10,7 +10,6 @@
 //!
 //! This file does not know what a message is made of, nor how a stream of them ends for the caller.
 
-#[cfg(feature = "server")]
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -20,7 +19,6 @@ use http::HeaderMap;
 
 use crate::call::Side;
 use crate::call::ending::status_of;
-#[cfg(feature = "server")]
 use crate::call::meter::Meter;
 use crate::wire::length_prefixed::{Decoder, LengthError};
 use crate::{Code, Origin, Status};
@@ -41,29 +39,25 @@ pub(crate) struct Receiver {
     /// Bytes that were taken, and whose credit was not given back. `0 <= owed < PORTION`.
     owed: usize,
     /// Somebody watches the call.
-    #[cfg(feature = "server")]
     meter: Option<Arc<Meter>>,
 }
 
 impl Receiver {
-    /// Reads messages of at most `max_len` bytes from `stream`.
-    pub(crate) fn new(stream: RecvStream, max_len: usize, side: Side) -> Self {
+    /// Reads messages of at most `max_len` bytes from `stream`, counted by `meter` if somebody watches.
+    pub(crate) fn new(
+        stream: RecvStream,
+        max_len: usize,
+        side: Side,
+        meter: Option<Arc<Meter>>,
+    ) -> Self {
         Self {
             stream,
             decoder: Decoder::new(max_len),
             side,
             ended: false,
             owed: 0,
-            #[cfg(feature = "server")]
-            meter: None,
+            meter,
         }
-    }
-
-    /// The same, counted by `meter` if there is one.
-    #[cfg(feature = "server")]
-    pub(crate) fn with_meter(mut self, meter: Option<Arc<Meter>>) -> Self {
-        self.meter = meter;
-        self
     }
 
     /// The next message's bytes; `None` once the peer has ended its DATA in good order.
@@ -86,8 +80,7 @@ impl Receiver {
             }
             match ready!(self.stream.poll_data(cx)) {
                 Some(Ok(chunk)) => {
-                    #[cfg(feature = "server")]
-                    if let Some(meter) = &self.meter {
+                                        if let Some(meter) = &self.meter {
                         meter.count_received(chunk.len());
                     }
                     self.give_credit(chunk.len());

@@ -544,7 +544,7 @@ impl Head {
         let (parts, body) = response.into_parts();
         match head::read_response(parts.status, parts.headers, body.is_end_stream()) {
             ResponseHead::Open(metadata) => {
-                let receiver = Receiver::new(body, max_len, Side::Client);
+                let receiver = Receiver::new(body, max_len, Side::Client, None);
                 Ok(Self::Open(metadata, receiver))
             }
             ResponseHead::Over(end) => Ok(Self::Over(end)),

@@ -52,7 +52,6 @@ const BATCH: usize = 16 * 1024;
 pub(crate) struct Incoming {
     pub(crate) request: http::Request<RecvStream>,
     pub(crate) respond: SendResponse<Bytes>,
-    pub(crate) context: Arc<CallContext>,
 }
 
 /// What all calls of one connection share.
@@ -136,15 +135,12 @@ pub(crate) struct Opened<C> {
 #[inline(always)]
 pub(crate) fn open<C: Codec>(
     incoming: Incoming,
+    context: Arc<CallContext>,
     interceptors: &Interceptors,
     options: &MethodOptions,
     codec: C,
 ) -> Result<(Reply, Opened<C>), Outcome> {
-    let Incoming {
-        request,
-        respond,
-        context,
-    } = incoming;
+    let Incoming { request, respond } = incoming;
     let (parts, body) = request.into_parts();
     let mut reply = Reply {
         respond,
@@ -181,10 +177,12 @@ pub(crate) fn open<C: Codec>(
             (),
             facts,
         )),
-        receiver: Some(
-            Receiver::new(body, options.max_decoding_message_size, Side::Server)
-                .with_meter(reply.context.meter.clone()),
-        ),
+        receiver: Some(Receiver::new(
+            body,
+            options.max_decoding_message_size,
+            Side::Server,
+            reply.context.meter.clone(),
+        )),
         codec,
         deadline,
         interceptors: interceptors.clone(),
@@ -544,9 +542,9 @@ fn panicked() -> Status {
 }
 
 /// Answers a request that no method is registered for.
-pub(crate) fn refuse(incoming: Incoming, status: Status) -> Outcome {
+pub(crate) fn refuse(incoming: Incoming, context: Arc<CallContext>, status: Status) -> Outcome {
     let (nobody, options) = (Interceptors::default(), MethodOptions::default());
-    match open(incoming, &nobody, &options, BytesCodec) {
+    match open(incoming, context, &nobody, &options, BytesCodec) {
         Ok((mut reply, _)) => reply.finish(Err(Failure::Status(status))),
         Err(outcome) => outcome,
     }

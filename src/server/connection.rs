@@ -278,11 +278,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                 return self.h2.poll_closed(cx).map(Closed::from);
             }
             match ready!(self.h2.poll_accept(cx)) {
-                Some(Ok((request, respond))) => self.start(Incoming {
-                    request,
-                    respond,
-                    context: self.context.clone(),
-                }),
+                Some(Ok((request, respond))) => self.start(Incoming { request, respond }),
                 Some(Err(error)) => return Poll::Ready(Closed::from(error)),
                 None => return Poll::Ready(Closed::Done),
             }
@@ -290,8 +286,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     }
 
     /// Begins one call.
-    fn start(&mut self, mut incoming: Incoming) {
+    fn start(&mut self, incoming: Incoming) {
         self.calls += 1;
+        let mut context = self.context.clone();
         let path = incoming
             .request
             .uri()
@@ -301,19 +298,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         let events = &self.shared.events;
         let mut watched = events
             .watch_calls()
-            .then(|| events.call(found, &mut incoming.context));
+            .then(|| events.call(found, &mut context));
         let entry = match found {
             Some(entry) => entry,
             None => {
                 let status = self.shared.router.not_found(path);
-                let outcome = call::refuse(incoming, status);
+                let outcome = call::refuse(incoming, context, status);
                 if let Some(watched) = &mut watched {
                     watched.ended(outcome);
                 }
                 return;
             }
         };
-        let mut call = match entry.handle(incoming) {
+        let mut call = match entry.handle(incoming, context) {
             Ok(call) => call,
             Err(outcome) => {
                 self.shared.tally.ended(entry, outcome);

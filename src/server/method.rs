@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use futures_core::Stream;
 
-use super::call::{self, Incoming, Opened, Outcome, Reply};
+use super::call::{self, CallContext, Incoming, Opened, Outcome, Reply};
 use crate::call::codec::Codec;
 use crate::call::streaming::Streaming;
 use crate::interceptor::Interceptors;
@@ -22,8 +22,9 @@ pub(crate) const DEFAULT_MAX_DECODING: usize = 4 * 1024 * 1024;
 
 /// Begins to serve one request, behind these interceptors. An error is a request that was answered without
 /// its handler.
-pub(crate) type Handler =
-    Box<dyn Fn(Incoming, &Interceptors) -> Result<CallFuture, Outcome> + Send + Sync>;
+pub(crate) type Handler = Box<
+    dyn Fn(Incoming, Arc<CallContext>, &Interceptors) -> Result<CallFuture, Outcome> + Send + Sync,
+>;
 
 /// One call, to be polled until it is over.
 pub(crate) type CallFuture = Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -328,9 +329,10 @@ impl<T: Send + Sync + 'static> Methods<T> {
         });
         self.routes.push(Route {
             path: wire::path::join(self.name, name),
-            handler: Box::new(move |incoming, interceptors| {
+            handler: Box::new(move |incoming, context, interceptors| {
                 let (options, codec) = (&entry.options, codec.clone());
-                let (reply, opened) = call::open(incoming, interceptors, options, codec)?;
+                let (reply, opened) = 
+                    call::open(incoming, context, interceptors, options, codec)?;
                 Ok(run(entry.clone(), reply, opened))
             }),
             spawn_always: self.options.spawn_always,

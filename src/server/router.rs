@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::call::{Incoming, Outcome};
+use super::call::{CallContext, Incoming, Outcome};
 use super::method::{CallFuture, RegisteredMethods, Route};
 use crate::interceptor::Interceptors;
 use crate::wire;
@@ -40,8 +40,12 @@ impl Entry {
 
     /// Begins a call. The handler does not run before the future is polled; an error is a request that was
     /// answered without it.
-    pub(crate) fn handle(&self, incoming: Incoming) -> Result<CallFuture, Outcome> {
-        (self.route.handler)(incoming, &self.interceptors)
+    pub(crate) fn handle(
+        &self,
+        incoming: Incoming,
+        context: Arc<CallContext>,
+    ) -> Result<CallFuture, Outcome> {
+        (self.route.handler)(incoming, context, &self.interceptors)
     }
 }
 
