@@ -45,7 +45,10 @@ pub(crate) fn write_ok(metadata: Option<&MetadataMap>) -> HeaderMap {
 pub(crate) fn write_status(status: &Status) -> HeaderMap {
     let mut headers = HeaderMap::new();
     //= GRPC-STATUS-DECIMAL  decimal, no leading zeros
-    headers.insert(GRPC_STATUS.clone(), HeaderValue::from_static(status.code().wire()));
+    headers.insert(
+        GRPC_STATUS.clone(),
+        HeaderValue::from_static(status.code().wire()),
+    );
     let mut room = MAX_LIST - list_size(&headers);
     if !status.message().is_empty() {
         let message = fitting_message(
@@ -114,9 +117,7 @@ pub(crate) fn read_end(trailers: Option<HeaderMap>) -> Result<MetadataMap, Statu
         ));
     };
     // Trailers are few, and mostly one: looking at each is cheaper than asking by name.
-    let status = headers
-        .iter()
-        .find(|(name, _)| **name == GRPC_STATUS);
+    let status = headers.iter().find(|(name, _)| **name == GRPC_STATUS);
     let Some((_, value)) = status else {
         return Err(Status::library(
             Code::Unknown,
@@ -174,7 +175,7 @@ mod tests {
     //= GRPC-RES-TRAILERS  type=test
     #[test]
     fn ok_is_said_too() {
-        assert_eq!(write_ok(None)[GRPC_STATUS], "0");
+        assert_eq!(write_ok(None)[wire::GRPC_STATUS], "0");
         let mut metadata = MetadataMap::new();
         metadata.insert("x-rows-read", 12.into());
         let end = read_end(Some(write_ok(Some(&metadata)))).unwrap();

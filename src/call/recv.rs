@@ -80,7 +80,7 @@ impl Receiver {
             }
             match ready!(self.stream.poll_data(cx)) {
                 Some(Ok(chunk)) => {
-                                        if let Some(meter) = &self.meter {
+                    if let Some(meter) = &self.meter {
                         meter.count_received(chunk.len());
                     }
                     self.give_credit(chunk.len());

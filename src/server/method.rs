@@ -331,8 +331,7 @@ impl<T: Send + Sync + 'static> Methods<T> {
             path: wire::path::join(self.name, name),
             handler: Box::new(move |incoming, context, interceptors| {
                 let (options, codec) = (&entry.options, codec.clone());
-                let (reply, opened) = 
-                    call::open(incoming, context, interceptors, options, codec)?;
+                let (reply, opened) = call::open(incoming, context, interceptors, options, codec)?;
                 Ok(run(entry.clone(), reply, opened))
             }),
             spawn_always: self.options.spawn_always,

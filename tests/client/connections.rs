@@ -251,7 +251,12 @@ async fn b78_a_connection_that_dies_takes_its_calls_along() {
 }
 
 /// A channel whose connector fails while it is told to, and when it was asked.
-fn unreliable() -> (Channel, Arc<AtomicBool>, Arc<Mutex<Vec<Instant>>>, Pipes) {
+fn unreliable() -> (
+    Channel,
+    Arc<AtomicBool>,
+    Arc<Mutex<Vec<Instant>>>,
+    PipedPeers,
+) {
     let fails = Arc::new(AtomicBool::new(true));
     let asked = Arc::new(Mutex::new(Vec::new()));
     let (fails_now, asked_now) = (fails.clone(), asked.clone());

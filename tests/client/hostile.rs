@@ -16,7 +16,7 @@ use crate::support::*;
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// A channel whose calls have two seconds, and what it is connected to.
-async fn limited() -> (Channel, Peer, Pipes) {
+async fn limited() -> (Channel, Peer, PipedPeers) {
     let (channel, mut pipes) = piped(|endpoint| endpoint.timeout(LIMIT));
     let call = unary(&channel, "first");
     let mut peer = pipes.accept().await;

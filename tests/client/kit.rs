@@ -65,10 +65,10 @@ pub async fn connected_with(
 }
 
 /// The other ends of pipes in memory, which the paused clock of a test may run beside.
-pub struct Pipes(mpsc::UnboundedReceiver<DuplexStream>);
+pub struct PipedPeers(mpsc::UnboundedReceiver<DuplexStream>);
 
 /// A channel whose connections are pipes, each with room for 64 KiB.
-pub fn piped(knobs: impl FnOnce(Endpoint) -> Endpoint) -> (Channel, Pipes) {
+pub fn piped(knobs: impl FnOnce(Endpoint) -> Endpoint) -> (Channel, PipedPeers) {
     piped_if(knobs, || true)
 }
 
@@ -76,7 +76,7 @@ pub fn piped(knobs: impl FnOnce(Endpoint) -> Endpoint) -> (Channel, Pipes) {
 pub fn piped_if(
     knobs: impl FnOnce(Endpoint) -> Endpoint,
     may: impl Fn() -> bool + Send + Sync + 'static,
-) -> (Channel, Pipes) {
+) -> (Channel, PipedPeers) {
     let (send, receive) = mpsc::unbounded_channel();
     let connector = move || {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
@@ -87,10 +87,13 @@ pub fn piped_if(
         }
     };
     let endpoint = knobs(Endpoint::from_static("http://test"));
-    (endpoint.connect_with_connector(connector), Pipes(receive))
+    (
+        endpoint.connect_with_connector(connector),
+        PipedPeers(receive),
+    )
 }
 
-impl Pipes {
+impl PipedPeers {
     /// The next connection, after both sides' SETTINGS.
     pub async fn accept(&mut self) -> Peer {
         Peer::server(self.accept_silent().await, &[]).await
