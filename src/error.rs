@@ -5,16 +5,18 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 /// An error outside of any call.
 ///
 /// Its `Display` holds the whole story in one line, sources included; [`source`](StdError::source)
 /// gives the error underneath, for code that wants to know which it was.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    /// Shared: all calls that wait for a connection are told the same.
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 /// What was being done when an [`Error`] happened.
@@ -44,7 +46,7 @@ impl Error {
         mut self,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        self.source = Some(source.into());
+        self.source = Some(source.into().into());
         self
     }
 

@@ -25,11 +25,13 @@ pub(crate) struct Backoff {
     next: Duration,
 }
 
-impl Backoff {
-    pub(crate) fn new() -> Self {
+impl Default for Backoff {
+    fn default() -> Self {
         Self { next: BASE }
     }
+}
 
+impl Backoff {
     /// The wait after one more failure. `random` is from 0 to 1.
     pub(crate) fn after_failure(&mut self, random: f64) -> Duration {
         // exercise(11): begin
@@ -47,7 +49,7 @@ mod tests {
     //= BACKOFF-NUMBERS  type=test
     #[test]
     fn b86_waits_grow_by_the_table() {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::default();
         let expected = [1.0, 1.6, 2.56, 4.096, 6.5536];
         for seconds in expected {
             let wait = backoff.after_failure(0.5).as_secs_f64();

@@ -14,7 +14,7 @@ use super::held::Call;
 use super::subchannel::{ConnectivityState, Subchannel};
 use crate::call::codec::Codec;
 use crate::call::streaming::Streaming;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::head::RequestTemplate;
 use crate::interceptor::Interceptors;
 use crate::{AsyncInterceptor, Interceptor, Request, Response, Status};
@@ -86,10 +86,7 @@ impl Channel {
             .subchannel
             .first_attempt()
             .await
-            .map_err(|error| {
-                // The subchannel keeps the error for its calls; this one tells the same story.
-                Error::new(ErrorKind::Connect, error.to_string())
-            })
+            .map_err(|error| Error::clone(&error))
     }
 
     /// The state of the connection, as it is now.
@@ -98,7 +95,7 @@ impl Channel {
     }
 
     /// The state of the connection, now and at each change. A state that lasts shorter than a look may be
-    /// missed.
+    /// missed. The last is SHUTDOWN: all clones of the channel were dropped, and all calls have been answered.
     pub fn watch_state(&self) -> watch::Receiver<ConnectivityState> {
         self.shared.subchannel.watch()
     }

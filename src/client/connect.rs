@@ -16,8 +16,9 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::backoff::MIN_CONNECT_TIMEOUT;
-use super::connection::{self, Unusable};
+use super::connection;
 use super::endpoint::{Config, Endpoint};
+use super::subchannel::Reports;
 use super::target::Address;
 use crate::conn::counter::Counter;
 use crate::conn::frame_meter::FrameMeter;
@@ -87,16 +88,14 @@ impl Connector {
         }
     }
 
-    /// Connects. The connection's task runs until it ends, and calls `unusable` when no more calls may
-    /// start on it.
+    /// Connects. The connection's task runs until it ends, and reports when no more calls may start on it.
     pub(super) async fn connect(
         &self,
         config: &Arc<Config>,
-        id: u64,
-        unusable: Unusable,
+        reports: Reports,
     ) -> Result<Connection, Error> {
         let limit = config.connect_timeout.unwrap_or(MIN_CONNECT_TIMEOUT);
-        match tokio::time::timeout(limit, self.attempt(config, id, unusable)).await {
+        match tokio::time::timeout(limit, self.attempt(config, reports)).await {
             Ok(result) => result,
             Err(_) => {
                 let what = format!(
@@ -108,12 +107,8 @@ impl Connector {
         }
     }
 
-    async fn attempt(
-        &self,
-        config: &Arc<Config>,
-        id: u64,
-        unusable: Unusable,
-    ) -> Result<Connection, Error> {
+    async fn attempt(&self, config: &Arc<Config>, reports: Reports) -> Result<Connection, Error> {
+        let id = reports.id;
         let failed = || format!("cannot connect to {}", self.name);
         let io = (self.dial)()
             .await
@@ -133,7 +128,7 @@ impl Connector {
             config.clone(),
             calls.clone(),
             ready,
-            unusable,
+            reports,
         ));
         match is_ready.await {
             Ok(Ok(())) => Ok(Connection { send, calls, id }),

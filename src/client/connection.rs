@@ -16,16 +16,15 @@ use tokio::time::Instant;
 
 use super::connect::Io;
 use super::endpoint::Config;
+use super::subchannel::Reports;
 use crate::conn::alarm::Alarm;
 use crate::conn::counter::Counter;
+use crate::conn::frame_meter::GoAway;
 use crate::conn::io::{BatchedIo, Outlet, Progress};
 use crate::conn::keepalive::{Dead, Keepalive};
 
 /// How often a connection that has work looks after itself.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
-
-/// Called once, when no more calls may start on a connection: it has ended, or its peer said GOAWAY.
-pub(super) type Unusable = Box<dyn FnOnce() + Send>;
 
 /// Whether the connection became READY, or why not.
 type Ready = oneshot::Sender<Result<(), String>>;
@@ -37,7 +36,7 @@ pub(super) async fn run(
     config: Arc<Config>,
     calls: Arc<Counter>,
     ready: Ready,
-    unusable: Unusable,
+    reports: Reports,
 ) {
     let mut connection = Connection {
         h2,
@@ -52,7 +51,7 @@ pub(super) async fn run(
         keepalive: None,
         keepalive_while_idle: config.keepalive_while_idle,
         ready: Some(ready),
-        unusable: Some(unusable),
+        reports: Some(reports),
     };
     connection.begin(&config);
     let end = poll_fn(|cx| connection.poll(cx)).await;
@@ -72,8 +71,8 @@ struct Connection {
     keepalive_while_idle: bool,
     /// Until the peer's SETTINGS have come.
     ready: Option<Ready>,
-    /// Until no more calls may start.
-    unusable: Option<Unusable>,
+    /// Until no more calls may start, and all is known of why.
+    reports: Option<Reports>,
 }
 
 /// Why a connection is over.
@@ -93,7 +92,7 @@ impl Connection {
             let pings = self.h2.ping_pong();
             self.keepalive =
                 pings.map(|pings| Keepalive::new(pings, interval, config.keepalive_timeout, now));
-            self.alarm.ring_by(now + interval);
+            self.alarm.ring_by(now + HOUSEKEEPING.min(interval));
         }
     }
 
@@ -118,9 +117,8 @@ impl Connection {
                 return Poll::Ready(End::H2(Ok(()))); // whoever waited has given up
             }
         }
-        //= GRPC-GOAWAY-RECV  no new calls here; those in flight go on
-        if self.outlet.goaway_seen() {
-            self.no_more_calls();
+        if let Some(goaway) = self.outlet.goaway() {
+            self.no_more_calls(goaway);
         }
         ready!(self.poll_outlet(cx))
             .map_or_else(|error| Poll::Ready(End::Io(error)), |()| Poll::Pending)
@@ -166,17 +164,32 @@ impl Connection {
         Ok(())
     }
 
-    fn no_more_calls(&mut self) {
-        if let Some(unusable) = self.unusable.take() {
-            unusable();
+    #[cold]
+    fn no_more_calls(&mut self, goaway: GoAway) {
+        //= GRPC-GOAWAY-RECV  no new calls here; those in flight go on
+        if let Some(reports) = &self.reports {
+            reports.lost();
+        }
+        if goaway.too_many_pings {
+            if let Some(reports) = self.reports.take() {
+                reports.too_many_pings();
+            }
         }
     }
 
     fn end(mut self, end: End) {
-        self.no_more_calls();
+        if let Some(goaway) = self.outlet.goaway() {
+            self.no_more_calls(goaway);
+        }
+        self.reports = None;
         let Some(ready) = self.ready.take() else {
             return;
         };
+        if matches!(end, End::H2(Ok(()))) && self.outlet.settings_seen() {
+            // It was there, and was closed in good order before anybody could look.
+            let _ = ready.send(Ok(()));
+            return;
+        }
         let _ = ready.send(Err(match (diagnose(&self.outlet.first_bytes()), end) {
             (Some(what), _) => what.to_owned(),
             (None, End::H2(Ok(()))) => {

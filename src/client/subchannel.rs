@@ -16,7 +16,7 @@
 //! state it waits for the next one, or is told why it need not. One of several subchannels, some day: it
 //! knows one address and no other.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use super::backoff::Backoff;
 use super::connect::{Connection, Connector};
 use super::endpoint::Config;
 use crate::conn::chance;
-use crate::{Code, Error, Origin, Status};
+use crate::{Code, Error, ErrorKind, Origin, Status};
 
 /// The state of a channel's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,18 +49,31 @@ pub(super) struct Subchannel {
     connector: Connector,
     config: Arc<Config>,
     state: Mutex<State>,
-    /// Begins anew after each success.
-    backoff: Mutex<Backoff>,
-    /// Tells each connection from all others.
-    next_id: AtomicU64,
+    failures: Mutex<Failures>,
+    /// Tells each connection from those before it.
+    last_id: AtomicU64,
+    /// No call may start on this connection, nor on those before it. It may be told of one that has not yet
+    /// been handed over: SETTINGS and GOAWAY can arrive together.
+    lost_id: AtomicU64,
+    /// The keepalive interval was doubled so many times, because a peer asked for it.
+    calmed: AtomicU32,
     /// The state's name, for all who wait for another.
     changed: watch::Sender<ConnectivityState>,
     /// Calls that wait for READY; while there are any, attempts go on.
     waiting: AtomicUsize,
 }
 
+/// What went wrong since the last connection that a call could use.
+#[derive(Default)]
+struct Failures {
+    backoff: Backoff,
+    /// A connection was lost before any call could use it.
+    stillborn: bool,
+}
+
 enum State {
-    Idle,
+    /// With the error of the last attempt, if it failed.
+    Idle(Option<Arc<Error>>),
     Connecting,
     Ready(Connection),
     TransientFailure(Arc<Error>),
@@ -69,7 +82,7 @@ enum State {
 impl State {
     fn name(&self) -> ConnectivityState {
         match self {
-            Self::Idle => ConnectivityState::Idle,
+            Self::Idle(_) => ConnectivityState::Idle,
             Self::Connecting => ConnectivityState::Connecting,
             Self::Ready(_) => ConnectivityState::Ready,
             Self::TransientFailure(_) => ConnectivityState::TransientFailure,
@@ -82,9 +95,11 @@ impl Subchannel {
         Arc::new(Self {
             connector,
             config,
-            state: Mutex::new(State::Idle),
-            backoff: Mutex::new(Backoff::new()),
-            next_id: AtomicU64::new(0),
+            state: Mutex::new(State::Idle(None)),
+            failures: Mutex::new(Failures::default()),
+            last_id: AtomicU64::new(0),
+            lost_id: AtomicU64::new(0),
+            calmed: AtomicU32::new(0),
             changed: watch::Sender::new(ConnectivityState::Idle),
             waiting: AtomicUsize::new(0),
         })
@@ -95,7 +110,7 @@ impl Subchannel {
         *self.changed.borrow()
     }
 
-    /// The state, now and whenever it changes. It says SHUTDOWN by ending.
+    /// The state, now and whenever it changes; SHUTDOWN is the last.
     pub(super) fn watch(&self) -> watch::Receiver<ConnectivityState> {
         self.changed.subscribe()
     }
@@ -103,7 +118,7 @@ impl Subchannel {
     /// Leaves IDLE, as a call would.
     pub(super) fn connect(self: &Arc<Self>) {
         let mut state = self.lock();
-        if matches!(*state, State::Idle) {
+        if matches!(*state, State::Idle(_)) {
             self.enter(&mut state, State::Connecting);
             tokio::spawn(keep_trying(Arc::downgrade(self)));
         }
@@ -139,7 +154,7 @@ impl Subchannel {
                 State::TransientFailure(error) if !wait_for_ready => {
                     return Err(unavailable(error));
                 }
-                State::Idle | State::Connecting | State::TransientFailure(_) => {}
+                State::Idle(_) | State::Connecting | State::TransientFailure(_) => {}
             }
             self.connect();
             if changes.changed().await.is_err() {
@@ -157,10 +172,14 @@ impl Subchannel {
         let mut changes = self.changed.subscribe();
         self.connect();
         loop {
+            changes.mark_unchanged();
             match &*self.lock() {
-                State::Ready(_) => return Ok(()),
-                State::TransientFailure(error) => return Err(error.clone()),
-                State::Idle | State::Connecting => {}
+                // IDLE comes after the end of an attempt: other states were too short to be seen.
+                State::Ready(_) | State::Idle(None) => return Ok(()),
+                State::TransientFailure(error) | State::Idle(Some(error)) => {
+                    return Err(error.clone());
+                }
+                State::Connecting => {}
             }
             if changes.changed().await.is_err() {
                 return Ok(());
@@ -171,8 +190,23 @@ impl Subchannel {
     /// No more calls on connection `id`: the next one makes another.
     pub(super) fn lost(&self, id: u64) {
         let mut state = self.lock();
+        self.lost_id.fetch_max(id, Ordering::Relaxed);
         if matches!(&*state, State::Ready(connection) if connection.id == id) {
-            self.enter(&mut state, State::Idle);
+            self.enter(&mut state, State::Idle(None));
+        }
+    }
+
+    /// The settings of the next connection.
+    fn next_config(&self) -> Arc<Config> {
+        let (calmed, config) = (self.calmed.load(Ordering::Relaxed), &self.config);
+        match config.keepalive_interval {
+            Some(interval) if calmed > 0 => {
+                let mut config = Config::clone(config);
+                let doubled = interval.saturating_mul(1u32.checked_shl(calmed).unwrap_or(u32::MAX));
+                config.keepalive_interval = Some(doubled);
+                Arc::new(config)
+            }
+            _ => config.clone(),
         }
     }
 
@@ -193,74 +227,145 @@ fn unavailable(error: &Arc<Error>) -> Status {
     status
 }
 
+/// What a connection tells the subchannel that it was made for. Dropping it tells that it is over.
+pub(super) struct Reports {
+    subchannel: Weak<Subchannel>,
+    pub(super) id: u64,
+}
+
+impl Reports {
+    /// No more calls may start on the connection.
+    pub(super) fn lost(&self) {
+        if let Some(subchannel) = self.subchannel.upgrade() {
+            subchannel.lost(self.id);
+        }
+    }
+
+    /// The peer finds that it is asked too often whether it is there.
+    pub(super) fn too_many_pings(&self) {
+        if let Some(subchannel) = self.subchannel.upgrade() {
+            //= KEEPALIVE-DOUBLE  for all connections from now on
+            subchannel.calmed.fetch_add(1, Ordering::Relaxed);
+            #[cfg(feature = "tracing")]
+            tracing::warn!(
+                keepalive_interval = ?subchannel.next_config().keepalive_interval,
+                "the server said too_many_pings: the keepalive interval is doubled; raise http2_keep_alive_interval"
+            );
+        }
+    }
+}
+
+impl Drop for Reports {
+    fn drop(&mut self) {
+        self.lost();
+    }
+}
+
 /// Attempts to connect until one succeeds, or nobody needs it any more.
 ///
 /// Holds the subchannel only weakly: when the last channel is dropped, so are the attempts.
 async fn keep_trying(subchannel: Weak<Subchannel>) {
-    loop {
-        let Some(this) = subchannel.upgrade() else {
-            return;
+    let mut attempts = Attempts {
+        subchannel,
+        ended: false,
+    };
+    while let Some(this) = attempts.subchannel.upgrade() {
+        let reports = Reports {
+            subchannel: attempts.subchannel.clone(),
+            id: this.last_id.fetch_add(1, Ordering::Relaxed) + 1,
         };
-        let id = this.next_id.fetch_add(1, Ordering::Relaxed);
-        let weak = subchannel.clone();
-        let unusable = Box::new(move || {
-            if let Some(this) = weak.upgrade() {
-                this.lost(id);
-            }
-        });
-        let (connector, config) = (this.connector.clone(), this.config.clone());
+        let (connector, config) = (this.connector.clone(), this.next_config());
         drop(this);
-        let result = connector.connect(&config, id, unusable).await;
+        // In a task of its own, so that a connector which panics is an attempt that failed.
+        let attempt = async move { connector.connect(&config, reports).await };
+        let result = tokio::spawn(attempt).await.unwrap_or_else(|_| {
+            let what = "cannot connect: the connector panicked";
+            Err(Error::new(ErrorKind::Connect, what))
+        });
 
-        let Some(this) = subchannel.upgrade() else {
-            return;
+        let Some(this) = attempts.subchannel.upgrade() else {
+            break;
         };
-        let wait = match this.attempted(result) {
-            Some(wait) => wait,
-            None => return,
+        let Some(wait) = this.attempted(result) else {
+            break;
         };
         drop(this);
         tokio::time::sleep(wait).await;
 
-        let Some(this) = subchannel.upgrade() else {
+        let wanted = attempts
+            .subchannel
+            .upgrade()
+            .is_some_and(|this| this.try_again());
+        if !wanted {
+            break;
+        }
+    }
+    attempts.ended = true;
+}
+
+/// The attempts of a subchannel. If they are dropped before their end, their runtime has stopped; calls from
+/// another one begin anew.
+struct Attempts {
+    subchannel: Weak<Subchannel>,
+    ended: bool,
+}
+
+impl Drop for Attempts {
+    fn drop(&mut self) {
+        let (false, Some(this)) = (self.ended, self.subchannel.upgrade()) else {
             return;
         };
-        if !this.try_again() {
-            return;
+        let mut state = this.lock();
+        if matches!(*state, State::Connecting | State::TransientFailure(_)) {
+            let what = "cannot connect: the runtime has stopped";
+            let error = Error::new(ErrorKind::Connect, what);
+            this.enter(&mut state, State::Idle(Some(Arc::new(error))));
         }
+    }
+}
+
+impl Drop for Subchannel {
+    fn drop(&mut self) {
+        self.changed.send_replace(ConnectivityState::Shutdown);
     }
 }
 
 impl Subchannel {
     /// Takes the result of an attempt; tells how long to wait after a failure.
     fn attempted(&self, result: Result<Connection, Error>) -> Option<Duration> {
-        let mut backoff = self.backoff.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.lock();
-        match result {
-            Ok(connection) => {
-                *backoff = Backoff::new();
+        let error = match result {
+            Ok(connection) if connection.id > self.lost_id.load(Ordering::Relaxed) => {
+                *failures = Failures::default();
                 self.enter(&mut state, State::Ready(connection));
-                None
+                return None;
             }
-            Err(error) => {
-                self.enter(&mut state, State::TransientFailure(Arc::new(error)));
-                Some(backoff.after_failure(chance::random()))
+            // A server that is being restarted does that once. One that does it again and again is not to be
+            // asked without a pause.
+            Ok(_) if !std::mem::replace(&mut failures.stillborn, true) => {
+                self.enter(&mut state, State::Idle(None));
+                return None;
             }
-        }
+            Ok(_) => {
+                let what = "the server closes each connection as soon as it is made";
+                Error::new(ErrorKind::Connect, what)
+            }
+            Err(error) => error,
+        };
+        self.enter(&mut state, State::TransientFailure(Arc::new(error)));
+        Some(failures.backoff.after_failure(chance::random()))
     }
 
     /// The wait is over: does anybody still want a connection?
     fn try_again(&self) -> bool {
         let mut state = self.lock();
         let wanted = self.waiting.load(Ordering::SeqCst) > 0;
-        self.enter(
-            &mut state,
-            if wanted {
-                State::Connecting
-            } else {
-                State::Idle
-            },
-        );
+        let next = match &*state {
+            State::TransientFailure(error) if !wanted => State::Idle(Some(error.clone())),
+            _ => State::Connecting,
+        };
+        self.enter(&mut state, next);
         wanted
     }
 }

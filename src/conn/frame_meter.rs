@@ -4,7 +4,8 @@
 //!
 //! `h2` answers PING and SETTINGS by itself and never shows them. The meter walks over the bytes
 //! that are read from the socket, head by head, and counts. It refuses to know what is *in* a
-//! frame: payloads are skipped, never looked at, so it costs a few instructions a frame.
+//! frame: payloads are skipped, never looked at, so it costs a few instructions a frame. The one exception
+//! is GOAWAY, whose debug text tells a client that it pings too often.
 
 /// Length of a frame head: 24-bit length, 8-bit type, 8-bit flags, 31-bit stream id.
 const HEAD_LEN: usize = 9;
@@ -16,6 +17,11 @@ const PREFACE_LEN: usize = 24;
 const SETTINGS: u8 = 0x4;
 /// The frame type GOAWAY (RFC 9113 §6.8).
 const GOAWAY: u8 = 0x7;
+/// What GOAWAY says to a client whose keepalive is too hasty: a code (RFC 9113 §7) and a text (gRFC A8).
+const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 0xb];
+const TOO_MANY_PINGS: &[u8] = b"too_many_pings";
+/// How much of a GOAWAY is kept: the last stream's id, the code, and that text.
+const GOAWAY_KEPT: usize = 8 + TOO_MANY_PINGS.len();
 /// The ACK flag of SETTINGS and PING.
 const ACK: u8 = 0x1;
 
@@ -31,8 +37,9 @@ pub(crate) struct FrameMeter {
     bytes: u64,
     /// The peer's first SETTINGS frame has come: its half of the handshake is over.
     settings: bool,
-    /// A GOAWAY frame has come: no new streams here.
-    goaway: bool,
+    /// A GOAWAY frame has come: no new streams here. Its payload's first bytes, and how many are to come.
+    goaway: Option<Vec<u8>>,
+    in_goaway: bool,
 }
 
 impl FrameMeter {
@@ -44,7 +51,8 @@ impl FrameMeter {
             head_len: 0,
             bytes: 0,
             settings: false,
-            goaway: false,
+            goaway: None,
+            in_goaway: false,
         }
     }
 
@@ -61,6 +69,9 @@ impl FrameMeter {
         self.bytes += read.len() as u64;
         loop {
             let skipped = self.skip.min(read.len());
+            if self.in_goaway {
+                self.keep(&read[..skipped]);
+            }
             self.skip -= skipped;
             read = &read[skipped..];
             if read.is_empty() {
@@ -83,14 +94,27 @@ impl FrameMeter {
     fn frame(&mut self, kind: u8, flags: u8) {
         match kind {
             SETTINGS if flags & ACK == 0 => self.settings = true,
-            GOAWAY => self.goaway = true,
+            GOAWAY => self.goaway = Some(Vec::new()),
             _ => {}
+        }
+        self.in_goaway = kind == GOAWAY;
+    }
+
+    /// Keeps the first bytes of a GOAWAY.
+    #[cold]
+    fn keep(&mut self, payload: &[u8]) {
+        if let Some(kept) = &mut self.goaway {
+            let room = GOAWAY_KEPT - kept.len();
+            kept.extend_from_slice(&payload[..payload.len().min(room)]);
         }
     }
 
-    /// Whether a GOAWAY has begun to arrive.
-    pub(crate) fn goaway_seen(&self) -> bool {
-        self.goaway
+    /// Whether a GOAWAY has begun to arrive, and what it has said so far.
+    pub(crate) fn goaway(&self) -> Option<GoAway> {
+        let kept = self.goaway.as_ref()?;
+        let too_many_pings =
+            kept.get(4..8) == Some(&ENHANCE_YOUR_CALM) && kept.get(8..) == Some(TOO_MANY_PINGS);
+        Some(GoAway { too_many_pings })
     }
 
     /// Whether the peer's first SETTINGS frame has begun to arrive.
@@ -102,6 +126,13 @@ impl FrameMeter {
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
+}
+
+/// What the peer's GOAWAY says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GoAway {
+    /// This side's keepalive is too hasty.
+    pub(crate) too_many_pings: bool,
 }
 
 #[cfg(test)]
@@ -140,5 +171,32 @@ mod tests {
             meter.observe(std::slice::from_ref(byte));
         }
         assert!(meter.settings_seen());
+    }
+    #[test]
+    fn a_goaway_is_understood_at_every_cut() {
+        let rows: [(u8, &str, bool, &str); 5] = [
+            (0xb, "too_many_pings", true, "as servers say it"),
+            (0xb, "too_many_pings, and more", true, "with more to say"),
+            (0xb, "too_many_streams", false, "calm in another matter"),
+            (0xb, "", false, "no text"),
+            (0x0, "too_many_pings", false, "no error"),
+        ];
+        for (code, text, too_many_pings, why) in rows {
+            let len = 8 + text.len() as u8;
+            let head = [0, 0, len, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, code];
+            let bytes = [&head, text.as_bytes(), FRAMES].concat();
+            for cut in 0..bytes.len() {
+                let mut meter = FrameMeter::of_client();
+                meter.observe(&bytes[..cut]);
+                assert_eq!(meter.goaway().is_some(), cut >= HEAD_LEN, "{why} ({cut})");
+                meter.observe(&bytes[cut..]);
+                assert_eq!(
+                    meter.goaway(),
+                    Some(GoAway { too_many_pings }),
+                    "{why} ({cut})"
+                );
+                assert!(meter.settings_seen(), "what follows is understood too");
+            }
+        }
     }
 }

@@ -29,6 +29,8 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frame_meter::FrameMeter;
+#[cfg(feature = "client")]
+use super::frame_meter::GoAway;
 
 /// A batch this large is written without waiting for the end of the turn, and a single slice this
 /// large skips the buffer. Larger batches gained nothing, and delay the first byte of an answer.
@@ -235,10 +237,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
         lock(&self.0).meter.settings_seen()
     }
 
-    /// Whether the peer has said GOAWAY.
+    /// Whether the peer has said GOAWAY, and what with it.
     #[cfg(feature = "client")]
-    pub(crate) fn goaway_seen(&self) -> bool {
-        lock(&self.0).meter.goaway_seen()
+    pub(crate) fn goaway(&self) -> Option<GoAway> {
+        lock(&self.0).meter.goaway()
     }
 
     /// What the peer said before HTTP/2 was established, up to 64 bytes.

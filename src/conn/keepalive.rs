@@ -3,8 +3,9 @@
 //! Spec: gRFC A8; RFC 9113 §6.7 (PING).
 //!
 //! A connection can die without a word. After a time without a byte from the peer a PING asks, and if
-//! then still nothing comes, not its answer nor anything else, the connection is dead. The clock runs from
-//! the last byte *read*: a busy peer is never asked.
+//! then still nothing comes, not its answer nor anything else, the connection is dead. The time runs from
+//! the last byte *read*: a busy peer is never asked. [`Clock`] decides, and knows no connection;
+//! [`Keepalive`] asks.
 
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -14,20 +15,20 @@ use tokio::time::Instant;
 /// How often a PING that waits for its answer is looked after.
 const STEP: Duration = Duration::from_millis(500);
 
+/// How long at most until the next look: bytes may come and go unseen between two looks, and looking often
+/// keeps "last read" honest.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The keepalive of one connection.
 pub(crate) struct Keepalive {
     pings: h2::PingPong,
-    interval: Duration,
-    timeout: Duration,
-    /// Bytes read when it last looked, and when they were last seen to move.
-    read: u64,
-    read_at: Instant,
-    /// A PING was sent; the peer is dead if nothing is read until then.
-    waits_until: Option<Instant>,
+    /// A PING was sent, and its answer has not been taken. `h2` lets no other go until then.
+    unanswered: bool,
+    clock: Clock,
 }
 
 /// The peer did not answer in time.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Dead;
 
 impl Keepalive {
@@ -40,41 +41,124 @@ impl Keepalive {
     ) -> Self {
         Self {
             pings,
-            interval,
-            timeout,
-            read: 0,
-            read_at: now,
-            waits_until: None,
+            unanswered: false,
+            clock: Clock::new(interval, timeout, now),
         }
     }
 
     /// Looks at the clock and at the bytes read so far; gives the moment to look again.
     pub(crate) fn look(&mut self, now: Instant, read: u64) -> Result<Instant, Dead> {
+        // Other bytes may have come before the answer, and be taken for one: it is looked for each time.
+        let cx = &mut Context::from_waker(Waker::noop());
+        if self.unanswered && self.pings.poll_pong(cx).is_ready() {
+            self.unanswered = false;
+        }
+        let (wait, ask) = self.clock.look(now, read)?;
+        // A peer that still owes an answer has been asked; one whose connection is closed cannot be.
+        if ask && !self.unanswered {
+            self.unanswered = self.pings.send_ping(h2::Ping::opaque()).is_ok();
+        }
+        Ok(now + wait)
+    }
+}
+
+/// When to ask, and when to give up.
+#[derive(Debug)]
+struct Clock {
+    interval: Duration,
+    timeout: Duration,
+    /// Bytes read when it last looked, and when they were last seen to move.
+    read: u64,
+    read_at: Instant,
+    /// Since when an answer is waited for.
+    asked_at: Option<Instant>,
+}
+
+impl Clock {
+    fn new(interval: Duration, timeout: Duration, now: Instant) -> Self {
+        Self {
+            interval,
+            timeout,
+            read: 0,
+            read_at: now,
+            asked_at: None,
+        }
+    }
+
+    /// How long until the next look, and whether to ask now.
+    fn look(&mut self, now: Instant, read: u64) -> Result<(Duration, bool), Dead> {
         if read != self.read {
             self.read = read;
             self.read_at = now;
-            if self.waits_until.take().is_some() {
-                // Its answer is taken, so that `h2` lets another PING go.
-                let _ = self
-                    .pings
-                    .poll_pong(&mut Context::from_waker(Waker::noop()));
-            }
+            self.asked_at = None;
         }
-        match self.waits_until {
-            Some(until) if now >= until => return Err(Dead),
-            Some(until) => return Ok(until.min(now + STEP)),
-            None => {}
+        if let Some(asked) = self.asked_at {
+            let left = self.timeout.saturating_sub(now - asked);
+            return if left.is_zero() {
+                Err(Dead)
+            } else {
+                Ok((left.min(STEP), false))
+            };
         }
-        let due = self.read_at + self.interval;
-        if now < due {
-            // Bytes may come and go unseen between two looks; looking often keeps "last read" honest.
-            return Ok(due
-                .min(now + self.interval / 4)
-                .max(now + Duration::from_millis(1)));
+        let left = self.interval.saturating_sub(now - self.read_at);
+        if left.is_zero() {
+            self.asked_at = Some(now);
+            return Ok((self.timeout.min(STEP), true));
         }
-        if self.pings.send_ping(h2::Ping::opaque()).is_ok() {
-            self.waits_until = Some(now + self.timeout);
+        let often = (self.interval / 4).clamp(Duration::from_millis(1), LONGEST);
+        Ok((left.min(often), false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    //= KEEPALIVE-CLIENT  type=test
+    #[test]
+    fn b80_the_time_runs_from_the_last_byte_read() {
+        let (interval, timeout) = (Duration::from_secs(10), Duration::from_secs(20));
+        let begin = Instant::now();
+        #[rustfmt::skip]
+        let rows: [(u64, u64, Result<bool, Dead>, &str); 12] = [
+            // second, bytes read by then, whether it asks, why this row
+            (0, 0, Ok(false), "a new connection"),
+            (9, 0, Ok(false), "not yet"),
+            (10, 100, Ok(false), "a byte just in time"),
+            (19, 100, Ok(false), "counted from that byte"),
+            (20, 100, Ok(true), "silence: it asks"),
+            (39, 100, Ok(false), "it waits for the answer, and asks no second time"),
+            (39, 117, Ok(false), "the answer, or anything else"),
+            (48, 117, Ok(false), "counted from there"),
+            (49, 117, Ok(true), "silence again: it asks again"),
+            (60, 118, Ok(false), "one byte is a sign of life"),
+            (70, 118, Ok(true), "and asks once more"),
+            (90, 118, Err(Dead), "nothing at all for the whole timeout"),
+        ];
+        let mut clock = Clock::new(interval, timeout, begin);
+        for (second, read, expected, why) in rows {
+            let looked = clock.look(begin + Duration::from_secs(second), read);
+            assert_eq!(looked.map(|(_, ask)| ask), expected, "{second} s: {why}");
         }
-        Ok(now + STEP.min(self.timeout))
+    }
+
+    #[test]
+    fn it_looks_again_in_time_and_not_too_often() {
+        let ms = Duration::from_millis;
+        let begin = Instant::now();
+        #[rustfmt::skip]
+        let rows = [
+            (ms(10_000), ms(0), ms(2_500), "a quarter of the interval"),
+            (ms(10_000), ms(9_000), ms(1_000), "what is left of it"),
+            (ms(2), ms(0), ms(1), "never at once"),
+            (Duration::MAX, ms(0), LONGEST, "no moment is too far for the clock"),
+        ];
+        for (interval, at, expected, why) in rows {
+            let mut clock = Clock::new(interval, ms(20_000), begin);
+            assert_eq!(clock.look(begin + at, 0), Ok((expected, false)), "{why}");
+        }
+        let mut clock = Clock::new(ms(1), Duration::MAX, begin);
+        assert_eq!(clock.look(begin + ms(1), 0), Ok((STEP, true)));
+        assert_eq!(clock.look(begin + ms(2), 0), Ok((STEP, false)), "for ever");
     }
 }
