@@ -410,6 +410,15 @@ fn the_descriptor_set_is_written_and_read_again() {
     );
 }
 
+/// Written by the build script of `crates/protos`, included there by the macro.
+#[test]
+fn the_descriptor_set_is_included_by_its_name() {
+    use protox::prost::Message as _;
+    let set = codegen::FileDescriptorSet::decode(temaki_protos::FILE_DESCRIPTOR_SET).unwrap();
+    let file = set.file.iter().find(|file| file.name() == "user.proto");
+    assert_eq!(file.unwrap().service[0].name(), "UserService");
+}
+
 /// A set whose imports were left out (`protoc -o` without `--include_imports`), and what is no
 /// sound set at all: errors, no panics.
 #[test]

@@ -163,7 +163,9 @@ fn options_of_fields_and_types_are_in_the_types() {
         "{shown}"
     );
     assert_eq!(format!("{:?}", Secret::default()), "a secret");
-    let _ = fields::post_server::PostMethods::default();
+    fn has_default<T: Default>() {}
+    has_default::<fields::post_server::PostMethods>();
+    has_default::<fields::post_client::PostClient<()>>();
 }
 
 /// The two sides of a service, over a pipe.
