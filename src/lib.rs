@@ -136,6 +136,9 @@ pub use error::{Error, ErrorKind};
 #[cfg(feature = "server")]
 pub use server::Server;
 
+/// What handlers and calls return: a value, or the [`Status`] that the call ended with.
+pub type Result<T, E = Status> = std::result::Result<T, E>;
+
 /// tonic's path of [`Interceptor`].
 pub mod service {
     pub use crate::interceptor::{AsyncInterceptor, Interceptor};

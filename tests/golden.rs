@@ -139,6 +139,8 @@ impl std::fmt::Debug for fields::Secret {
     }
 }
 
+fn has_default<T: Default>() {}
+
 /// The types that the options ask for, and what those types show.
 #[test]
 fn options_of_fields_and_types_are_in_the_types() {
@@ -163,7 +165,6 @@ fn options_of_fields_and_types_are_in_the_types() {
         "{shown}"
     );
     assert_eq!(format!("{:?}", Secret::default()), "a secret");
-    fn has_default<T: Default>() {}
     has_default::<fields::post_server::PostMethods>();
     has_default::<fields::post_client::PostClient<()>>();
 }

@@ -15,7 +15,8 @@ use crate::error::{Error, ErrorKind};
 use crate::head::RequestTemplate;
 use crate::wire::user_agent;
 
-/// Where to, and under which limits.
+/// Where to, and under which limits. Where a number may be an `Option`, as in tonic, `None` is the
+/// default.
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), temaki::Error> {
@@ -160,19 +161,28 @@ impl Endpoint {
     }
 
     /// How many bytes the server may send ahead of a reader of one stream. Default 1 MiB.
-    pub fn initial_stream_window_size(mut self, bytes: u32) -> Self {
+    pub fn initial_stream_window_size(mut self, bytes: impl Into<Option<u32>>) -> Self {
+        let bytes = bytes
+            .into()
+            .unwrap_or(Http2Settings::default().stream_window);
         self.config.http2.stream_window = bytes.clamp(MIN_WINDOW, MAX_WINDOW);
         self
     }
 
     /// The same for all streams of the connection together. Default 16 MiB.
-    pub fn initial_connection_window_size(mut self, bytes: u32) -> Self {
+    pub fn initial_connection_window_size(mut self, bytes: impl Into<Option<u32>>) -> Self {
+        let bytes = bytes
+            .into()
+            .unwrap_or(Http2Settings::default().connection_window);
         self.config.http2.connection_window = bytes.clamp(MIN_WINDOW, MAX_WINDOW);
         self
     }
 
     /// The largest DATA frame to accept, in bytes, from 16,384 to 16,777,215. Default 256 KiB.
-    pub fn max_frame_size(mut self, bytes: u32) -> Self {
+    pub fn max_frame_size(mut self, bytes: impl Into<Option<u32>>) -> Self {
+        let bytes = bytes
+            .into()
+            .unwrap_or(Http2Settings::default().max_frame_size);
         self.config.http2.max_frame_size = bytes.clamp(16_384, 16_777_215);
         self
     }
@@ -280,9 +290,58 @@ impl TryFrom<String> for Endpoint {
     }
 }
 
+impl TryFrom<http::Uri> for Endpoint {
+    type Error = Error;
+
+    fn try_from(target: http::Uri) -> Result<Self, Error> {
+        Self::new(target.to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_may_be_named_in_each_of_tonics_ways() {
+        let expected = Endpoint::from_static("http://localhost:1").target;
+        for endpoint in [
+            Endpoint::from_shared("http://localhost:1").unwrap(),
+            Endpoint::try_from("http://localhost:1").unwrap(),
+            Endpoint::try_from("http://localhost:1".to_owned()).unwrap(),
+            Endpoint::try_from(http::Uri::from_static("http://localhost:1")).unwrap(),
+            Channel::builder(http::Uri::from_static("http://localhost:1")),
+            Channel::from_static("http://localhost:1"),
+            Channel::from_shared("http://localhost:1").unwrap(),
+        ] {
+            assert_eq!(endpoint.target, expected);
+        }
+        assert!(Endpoint::try_from(http::Uri::from_static("/no/host")).is_err());
+    }
+
+    #[test]
+    fn no_number_is_the_default() {
+        let endpoint = Endpoint::from_static("http://localhost");
+        let limits = |endpoint: &Endpoint| {
+            let http2 = &endpoint.config.http2;
+            (
+                http2.stream_window,
+                http2.connection_window,
+                http2.max_frame_size,
+            )
+        };
+        let same = endpoint
+            .clone()
+            .initial_stream_window_size(None)
+            .initial_connection_window_size(None)
+            .max_frame_size(None);
+        assert_eq!(limits(&same), limits(&endpoint));
+        let other = endpoint
+            .initial_stream_window_size(Some(20_000))
+            .initial_connection_window_size(30_000)
+            .max_frame_size(40_000);
+        assert_eq!(limits(&other), (20_000, 30_000, 40_000));
+    }
 
     //= KEEPALIVE-CLIENT  type=test
     #[test]

@@ -27,7 +27,7 @@ pub use drain::{DrainCount, DrainReport};
 pub use incoming::TcpIncoming;
 #[cfg(unix)]
 pub use incoming::UnixIncoming;
-pub use method::{MethodTable, Methods, RegisteredMethods, Service, ServiceServer};
+pub use method::{MethodTable, Methods, NamedService, RegisteredMethods, Service, ServiceServer};
 pub use observer::{CallEnd, CallOutcome, CallStart, CloseReason, ConnectionEnd, Observer};
 
 use crate::conn::settings::Http2Settings;

@@ -21,4 +21,14 @@ fn main() {
         .method(method("carry", "Carry", cargo).build())
         .build();
     Builder::new().compile(&[echo]);
+
+    // For `tonic_notes`: what its own build script does, with protox in protoc's place.
+    let notes = protox::compile(
+        ["../../../crates/migration/proto/notes.proto"],
+        ["../../../crates/migration/proto"],
+    );
+    tonic_prost_build::configure()
+        .message_attribute("notes.Note", "#[derive(PartialOrd)]")
+        .compile_fds(notes.expect("the file compiles"))
+        .expect("OUT_DIR can be written");
 }

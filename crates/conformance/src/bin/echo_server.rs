@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("listening on {}", incoming.local_addr()?);
     let mut server = Server::builder();
     if let Some(size) = std::env::args().nth(1) {
-        server = server.max_frame_size(size.parse()?);
+        server = server.max_frame_size(size.parse::<u32>()?);
     }
     server
         .add_service(EchoServer::new(EchoService))
