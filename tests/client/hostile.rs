@@ -371,7 +371,7 @@ async fn b72_whatever_the_peer_does_the_library_never_speaks_for_the_application
     ];
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     let mut codes = std::collections::BTreeMap::new();
-    for _ in 0..200 {
+    for _ in 0..100 {
         let (channel, mut peer, _pipes) = limited().await;
         let call = unary(&channel, "a");
         let stream = peer.expect_call("a").await;

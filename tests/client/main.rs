@@ -9,5 +9,6 @@ mod answers;
 mod connections;
 mod endings;
 mod hostile;
+mod keepalive;
 mod kit;
 mod metadata;
