@@ -10,9 +10,9 @@ die() {
     exit 1
 }
 
-# need COMMAND PACKAGE: the command is there, or Debian's package brings it.
+# need COMMAND PACKAGE…: the command is there, or Debian's packages bring it.
 need() {
-    command -v "$1" >/dev/null || debian "$1" "$2"
+    command -v "$1" >/dev/null || debian "$@"
 }
 
 # need_library NAME PACKAGE…: pkg-config finds the C or C++ library, or Debian's packages bring it.
