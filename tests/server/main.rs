@@ -7,6 +7,7 @@ mod support;
 mod drain;
 mod endings;
 mod interceptors;
+mod keepalive;
 mod listeners;
 mod metadata;
 mod observed;
