@@ -157,6 +157,82 @@ fn the_features_are_those_of_cargo_toml() {
     }
 }
 
+/// Where COMPARE.md's table of what is the same as in tonic has its names from, by the first cell of a row.
+const SAME: [(&str, &[&str]); 9] = [
+    ("`Request`", &["src/request.rs"]),
+    ("`Response`", &["src/response.rs"]),
+    ("`Status`", &["src/status.rs"]),
+    ("`Streaming`", &["src/call/streaming.rs"]),
+    ("`Server`", &["src/server/mod.rs"]),
+    ("`Endpoint`", &["src/client/endpoint.rs"]),
+    ("`Channel`", &["src/client/channel.rs"]),
+    (
+        "generated",
+        &["src/client/calls.rs", "src/server/method.rs"],
+    ),
+    (
+        "code generation",
+        &["src/codegen/mod.rs", "src/codegen/builder.rs"],
+    ),
+];
+
+#[test]
+fn what_compare_calls_the_same_is_there_and_what_it_lacks_is_not() {
+    let read = |file: &str| fs::read_to_string(root().join(file)).unwrap();
+    let compare = read("COMPARE.md");
+    let section = |heading: &str| {
+        let rest = compare.split(heading).nth(1).unwrap();
+        rest.split("\n### ")
+            .next()
+            .unwrap()
+            .split("\n## ")
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let functions = |text: &str| -> BTreeSet<String> {
+        let name = |rest: &str| rest.split(['(', '<']).next().unwrap().to_owned();
+        let found = text.split("pub fn ").skip(1).map(name);
+        found
+            .chain(text.split("pub async fn ").skip(1).map(name))
+            .collect()
+    };
+    let is_function = |word: &&str| {
+        word.chars()
+            .all(|c| c.is_ascii_lowercase() || "_0123456789".contains(c))
+    };
+
+    let same = section("\n### Same\n");
+    for (first, files) in SAME {
+        let row = same
+            .lines()
+            .find(|line| line.starts_with(&format!("| {first} |")));
+        let names = row
+            .unwrap_or_else(|| panic!("no row {first}"))
+            .split('|')
+            .nth(2)
+            .unwrap();
+        let there: BTreeSet<String> = files
+            .iter()
+            .flat_map(|file| functions(&read(file)))
+            .collect();
+        for name in code(names).filter(is_function) {
+            assert!(there.contains(name), "{first} has no {name}");
+        }
+    }
+    let sources = SAME.iter().flat_map(|(_, files)| files.iter());
+    let all: BTreeSet<String> = sources.flat_map(|file| functions(&read(file))).collect();
+    let lacks = section("\n### Not supported\n");
+    for row in lacks.lines().filter(|line| line.starts_with("| ")) {
+        for name in code(row.split('|').nth(1).unwrap()).filter(is_function) {
+            assert!(
+                !all.contains(name),
+                "there is a {name}, and COMPARE.md says there is not"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_reading_path_has_its_stops() {
     let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
@@ -184,8 +260,12 @@ fn each_file_says_what_it_is() {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            // What the generator writes has a head of its own.
-            if path.is_dir() && !path.ends_with("golden") && !path.ends_with("generated") {
+            // What the generator writes has a head of its own, and what was written for tonic is as it came.
+            let foreign = ["golden", "generated", "migration"].map(|name| path.ends_with(name));
+            if path.is_dir() && foreign != [false; 3] {
+                continue;
+            }
+            if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
