@@ -39,8 +39,9 @@ impl Default for Http2Settings {
 }
 
 /// Small DATA frames that wait to be read are charged 256 bytes less their length; this much may be
-/// charged before `h2` closes the connection. It serves an honest burst of 30,000 tiny messages.
-const DATA_FRAME_BUDGET: usize = 8 << 20;
+/// charged before `h2` closes the connection. Each takes about 250 bytes of its queue: 16,000 of them, which
+/// an honest client may send in a burst, make 4 MiB.
+const DATA_FRAME_BUDGET: usize = 16 * 1024 * 240;
 
 /// Streams that *we* reset because the peer broke the protocol on them, for a connection's lifetime:
 /// the guard against MadeYouReset (CVE-2025-8671). Never `None`.

@@ -395,10 +395,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         health.moved = moved;
         health.calls = self.calls;
 
-        if self.handshaking.is_some() && over(Some(self.accepted), limits.handshake_timeout) {
-            return Some(Closed::TimedOut(
-                "the peer's SETTINGS did not come within handshake_timeout",
-            ));
+        if self.handshaking.is_some() {
+            if over(Some(self.accepted), limits.handshake_timeout) {
+                return Some(Closed::TimedOut(
+                    "the peer's SETTINGS did not come within handshake_timeout",
+                ));
+            }
+            self.alarm.ring_by(self.accepted + limits.handshake_timeout);
         }
 
         // Bytes wait here, or in `h2` for window: answers whose handlers have already ended.
@@ -411,6 +414,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             return Some(Closed::TimedOut(
                 "the peer took nothing of what it asked for within stall_timeout",
             ));
+        }
+        if let Some(since) = health.stalled_since {
+            self.alarm.ring_by(since + limits.stall_timeout);
         }
 
         if over(health.cut_at, Duration::ZERO) {

@@ -21,6 +21,8 @@ pub struct TcpIncoming {
     nodelay: bool,
     keepalive: Option<Duration>,
     keepalive_interval: Option<Duration>,
+    user_timeout: Option<Duration>,
+    reserve: Reserve,
 }
 
 impl TcpIncoming {
@@ -54,6 +56,14 @@ impl TcpIncoming {
         self.keepalive_interval = interval;
         self
     }
+
+    /// `TCP_USER_TIMEOUT`: how long the peer's system may leave bytes unacknowledged, or take none of them,
+    /// before the connection is lost. Default: the system's, many minutes. Does nothing where there is no
+    /// such option; Linux has it.
+    pub fn with_user_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.user_timeout = limit;
+        self
+    }
 }
 
 impl From<TcpListener> for TcpIncoming {
@@ -63,6 +73,8 @@ impl From<TcpListener> for TcpIncoming {
             nodelay: true,
             keepalive: None,
             keepalive_interval: None,
+            user_timeout: None,
+            reserve: Reserve::take(),
         }
     }
 }
@@ -70,8 +82,13 @@ impl From<TcpListener> for TcpIncoming {
 impl Stream for TcpIncoming {
     type Item = io::Result<TcpStream>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let (stream, _) = ready!(self.listener.poll_accept(cx))?;
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self {
+            listener, reserve, ..
+        } = &mut *self;
+        let accepted = ready!(listener.poll_accept(cx));
+        let (stream, _) = accepted
+            .inspect_err(|error| reserve.spend(error, || drop(listener.poll_accept(cx))))?;
         // A socket that will not take an option still carries calls.
         let _ = stream.set_nodelay(self.nodelay);
         if let Some(after) = self.keepalive {
@@ -81,8 +98,50 @@ impl Stream for TcpIncoming {
             }
             let _ = socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive);
         }
+        if let Some(limit) = self.user_timeout {
+            set_user_timeout(&stream, limit);
+        }
         Poll::Ready(Some(Ok(stream)))
     }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+fn set_user_timeout(stream: &TcpStream, limit: Duration) {
+    let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(limit));
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "fuchsia")))]
+fn set_user_timeout(_: &TcpStream, _: Duration) {}
+
+/// A descriptor that is kept for the time when no other is left.
+///
+/// It is given up to accept one caller and hang up on it: that caller knows at once, and may go elsewhere.
+/// Without it all of them would wait in the kernel's queue, for an answer that may never come.
+#[derive(Debug)]
+struct Reserve(Option<socket2::Socket>);
+
+impl Reserve {
+    /// An unbound socket is the cheapest descriptor that every system has.
+    fn take() -> Self {
+        Self(socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).ok())
+    }
+
+    /// If `error` says that there are no descriptors left: runs `accept` with this one free.
+    fn spend(&mut self, error: &io::Error, accept: impl FnOnce()) {
+        if is_out_of_descriptors(error) {
+            self.0 = None;
+            accept();
+            *self = Self::take();
+        }
+    }
+}
+
+/// EMFILE and ENFILE, which have no name in `std`.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let codes: &[i32] = if cfg!(windows) { &[10_024] } else { &[24, 23] };
+    error
+        .raw_os_error()
+        .is_some_and(|code| codes.contains(&code))
 }
 
 impl Connected for TcpStream {
@@ -115,6 +174,7 @@ mod unix {
         path: PathBuf,
         /// Device and inode of the file that was made.
         file: Option<(u64, u64)>,
+        reserve: Reserve,
     }
 
     impl UnixIncoming {
@@ -136,6 +196,7 @@ mod unix {
                 listener,
                 path: path.to_owned(),
                 file: file_at(path),
+                reserve: Reserve::take(),
             })
         }
 
@@ -164,8 +225,13 @@ mod unix {
     impl Stream for UnixIncoming {
         type Item = io::Result<UnixStream>;
 
-        fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-            let (stream, _) = ready!(self.listener.poll_accept(cx))?;
+        fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            let Self {
+                listener, reserve, ..
+            } = &mut *self;
+            let accepted = ready!(listener.poll_accept(cx));
+            let (stream, _) = accepted
+                .inspect_err(|error| reserve.spend(error, || drop(listener.poll_accept(cx))))?;
             Poll::Ready(Some(Ok(stream)))
         }
     }
@@ -194,5 +260,44 @@ mod unix {
 impl Connected for tokio::io::DuplexStream {
     fn connect_info(&self) -> ConnectInfo {
         ConnectInfo::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The next connection of `incoming`, and the socket that made it.
+    async fn accepted(mut incoming: TcpIncoming) -> (TcpStream, TcpStream) {
+        let caller = TcpStream::connect(incoming.local_addr().unwrap());
+        let next = std::future::poll_fn(|cx| Pin::new(&mut incoming).poll_next(cx));
+        let (caller, next) = tokio::join!(caller, next);
+        (next.unwrap().unwrap(), caller.unwrap())
+    }
+
+    #[tokio::test]
+    async fn sockets_get_the_options_that_were_asked_for() {
+        let incoming = TcpIncoming::bind("127.0.0.1:0").await.unwrap();
+        let limit = Some(Duration::from_secs(7));
+        let (socket, _caller) = accepted(incoming.with_user_timeout(limit)).await;
+        assert!(socket.nodelay().unwrap(), "by default");
+        #[cfg(target_os = "linux")]
+        assert_eq!(
+            socket2::SockRef::from(&socket).tcp_user_timeout().unwrap(),
+            limit
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_reserve_is_spent_when_descriptors_are_the_trouble_and_is_there_again() {
+        let mut reserve = Reserve::take();
+        for (code, is_spent) in [(24, true), (23, true), (104, false), (11, false)] {
+            let error = io::Error::from_raw_os_error(code);
+            let mut spent = false;
+            reserve.spend(&error, || spent = true);
+            assert_eq!(spent, is_spent, "{error}");
+            assert!(reserve.0.is_some());
+        }
     }
 }

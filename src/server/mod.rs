@@ -234,7 +234,9 @@ impl Server {
     }
 
     /// How long the peer may take to answer a PING before its connection is closed and its calls are
-    /// cancelled. Default 20 s, which outlasts a short break of a network.
+    /// cancelled. Default 20 s, which outlasts a short break of a network. [`serve`](Self::serve) makes it
+    /// the sockets' `TCP_USER_TIMEOUT` too, where the system has that: bytes that the peer's system does not
+    /// take are waited for as long, PING or not.
     pub fn http2_keepalive_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         let limit = limit.into().unwrap_or(KEEPALIVE_TIMEOUT);
         self.limits.keepalive_timeout = limit.min(FOREVER);
@@ -342,7 +344,8 @@ impl Server {
             })?
             .with_nodelay(self.tcp_nodelay)
             .with_keepalive(self.tcp_keepalive)
-            .with_keepalive_interval(self.tcp_keepalive_interval);
+            .with_keepalive_interval(self.tcp_keepalive_interval)
+            .with_user_timeout(Some(self.limits.keepalive_timeout));
         self.serve_with_incoming_shutdown(incoming, shutdown).await
     }
 

@@ -1,0 +1,46 @@
+//! MadeYouReset (CVE-2025-8671): Rapid Reset by proxy. The peer breaks the protocol on a stream, so that the
+//! *server* resets it; a limit on the peer's own resets never sees that, and the stream no longer counts.
+//!
+//! Guard: `max_local_error_reset_streams`, which stays at `h2`'s 1,024 for a connection's lifetime and cannot
+//! be switched off here. (tonic switches it off.) After that, GOAWAY ENHANCE_YOUR_CALM.
+
+use crate::*;
+
+#[tokio::test]
+async fn streams_that_we_must_reset_are_cut_after_1024() {
+    let server = TestServer::start(Server::builder()).await;
+    let neighbour = Neighbour::of(&server).await;
+    let mut peer = server.peer().await;
+    let mut resets = 0;
+    for stream in streams(1200) {
+        // More window than there is, 2^31 - 1 and then some: FLOW_CONTROL_ERROR.
+        let overflow = frame::encode(
+            kind::WINDOW_UPDATE,
+            0,
+            stream,
+            &0x7fff_ffff_u32.to_be_bytes(),
+        );
+        let frames = [headers(stream, 0, "Unread"), overflow].concat();
+        if peer.try_raw(&frames).await.is_err() {
+            break;
+        }
+        match peer
+            .next_where(|frame| matches!(frame, Frame::Reset { .. } | Frame::GoAway { .. }))
+            .await
+        {
+            Some(Frame::Reset { code, .. }) => {
+                assert_eq!(code, FLOW_CONTROL_ERROR);
+                resets += 1;
+            }
+            Some(Frame::GoAway { code, .. }) => {
+                assert_eq!(code, ENHANCE_YOUR_CALM);
+                break;
+            }
+            _ => break,
+        }
+    }
+    assert_eq!(resets, 1024);
+    peer.expect_closed().await;
+    server.probe.until_idle().await;
+    neighbour.stays_well().await;
+}

@@ -1,0 +1,187 @@
+//! Hostile peers: a museum of attacks, one a file. Each file's header says what the attack is, what it costs
+//! a server that has no guard against it, and what guards this one: `h2` with our settings, or this crate.
+//!
+//! Two kinds of clock: real sockets with limits made short as options, or pipes in memory on tokio's paused
+//! clock, where time can be asserted. Never both, for a paused clock runs past a socket.
+//!
+//! Where memory is measured, the server runs in a thread of its own ([`Apart`]) and only what that thread
+//! takes from the heap is counted; or in a process of its own (`child`), whose memory the system tells. Such tests
+//! run one at a time ([`alone`]).
+//!
+//! Not here yet: floods of control frames (SETTINGS, PING, PRIORITY, WINDOW_UPDATE), resets of streams that
+//! were accepted, and slow headers. They need the frame meter to count.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(target_os = "linux")]
+mod child;
+mod continuation_flood;
+mod deadlines;
+mod empty_data;
+mod exhaustion;
+mod giant_prefix;
+mod header_bomb;
+mod leaks;
+mod log_injection;
+mod made_you_reset;
+mod malformed;
+mod memory;
+mod not_grpc;
+mod panics;
+mod paths;
+mod rapid_reset;
+mod silence;
+mod slow_read;
+mod tiny_data;
+mod too_many_streams;
+mod zero_window;
+
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use temaki::codec::BytesCodec;
+use temaki::server::TcpIncoming;
+use temaki::{Channel, Request, Server};
+use tokio::net::TcpStream;
+use tokio::sync::{Mutex, MutexGuard, oneshot};
+
+use support::*;
+
+#[global_allocator]
+static HEAP: temaki_heap::Counting = temaki_heap::Counting;
+
+/// Futures are larger, and waste more of the pages that they are in, where nothing is optimised.
+const DEBUG: isize = if cfg!(debug_assertions) { 2 } else { 1 };
+
+const KIB: isize = 1024;
+const MIB: isize = 1024 * KIB;
+
+/// Waits until no other test measures memory.
+async fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::const_new(());
+    ALONE.lock().await
+}
+
+/// A server with the kit, alone in a thread whose memory is counted.
+struct Apart {
+    addr: SocketAddr,
+    probe: Probe,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Apart {
+    fn start(builder: Server) -> Self {
+        let probe = Probe::default();
+        let server = builder.add_service(server::kit(&probe));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            temaki_heap::watch_this_thread();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            runtime.unwrap().block_on(async {
+                let incoming = TcpIncoming::bind("127.0.0.1:0").await.unwrap();
+                tell.send(incoming.local_addr().unwrap()).unwrap();
+                let stopped = async { drop(stopped.await) };
+                let served = server.serve_with_incoming_shutdown(incoming, stopped);
+                served.await.unwrap();
+            });
+        });
+        Self {
+            addr: told.recv().unwrap(),
+            probe,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    async fn peer(&self, values: &[(u16, u32)]) -> Peer {
+        Peer::client(connect(self.addr).await, values).await
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let thread = self.thread.take().map(JoinHandle::join);
+        if !std::thread::panicking() {
+            thread.unwrap().unwrap();
+        }
+    }
+}
+
+/// A socket on which nothing was said.
+async fn connect(addr: SocketAddr) -> TcpStream {
+    let socket = soon("a connection", TcpStream::connect(addr)).await;
+    let socket = socket.expect("a connection");
+    socket.set_nodelay(true).expect("TCP_NODELAY");
+    socket
+}
+
+/// A well-behaved caller on a connection of its own, who must not notice an attack.
+struct Neighbour {
+    stop: oneshot::Sender<()>,
+    calls: tokio::task::JoinHandle<u64>,
+}
+
+impl Neighbour {
+    async fn of(server: &TestServer) -> Self {
+        Self::at(server.addr).await
+    }
+
+    async fn at(addr: SocketAddr) -> Self {
+        let channel = soon("a channel", Channel::connect(format!("http://{addr}")));
+        let channel = channel.await.unwrap();
+        call(&channel).await;
+        let (stop, mut stopped) = oneshot::channel();
+        let calls = tokio::spawn(async move {
+            for n in 1.. {
+                call(&channel).await;
+                if stopped.try_recv().is_ok() {
+                    return n;
+                }
+            }
+            unreachable!()
+        });
+        Self { stop, calls }
+    }
+
+    /// All its calls have been answered, up to now.
+    async fn stays_well(self) {
+        self.stop.send(()).expect("the neighbour is well");
+        let calls = soon("the neighbour's last call", self.calls).await;
+        assert!(calls.expect("every call is answered") > 0);
+    }
+}
+
+async fn call(channel: &Channel) {
+    let path = PathAndQuery::from_static("/test.Kit/Echo");
+    let call = channel.unary(path, BytesCodec, Request::new(Bytes::from_static(b"hello")));
+    let answer = soon("a neighbour's answer", call).await;
+    assert_eq!(answer.expect("an answer").into_inner(), "hello");
+}
+
+/// Says `frames` and hears the server cut the connection with this reason.
+async fn cut(peer: &mut Peer, frames: &[u8], reason: u32) {
+    // The server may close before it has read everything.
+    let _ = peer.try_raw(frames).await;
+    peer.expect_goaway(reason).await;
+    peer.expect_closed().await;
+}
+
+/// HEADERS of a call, as bytes.
+fn headers(stream: u32, flags: u8, method: &str) -> Vec<u8> {
+    let path = format!("/test.Kit/{method}");
+    let block = hpack::encode(&request(&path));
+    frame::encode(kind::HEADERS, END_HEADERS | flags, stream, &block)
+}
+
+/// The streams that a client may open, in their order.
+fn streams(count: u32) -> impl Iterator<Item = u32> {
+    (0..count).map(|n| 2 * n + 1)
+}

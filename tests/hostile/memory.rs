@@ -1,0 +1,64 @@
+//! Memory, for nothing: connections that idle, streams that are open and say nothing, calls that wait. None of it
+//! is an attack; ten thousand of them are.
+//!
+//! Guard: buffers start at 4 KiB, grow with use and are given back when a connection has been quiet
+//! (`conn/io.rs`); a call is one small future, and a waiting call one task.
+
+use crate::*;
+
+const CONNECTIONS: isize = 1000;
+const EACH: u32 = 250;
+
+/// What the system has given the process; `h2` asks for 28 KiB a connection and touches a third of it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_idle_connection_holds_less_than_18_kib() {
+    let _alone = alone().await;
+    let server = child::serve("ulimit -n 5000");
+    call(&Channel::connect(server.target()).await.unwrap()).await;
+    let before = server.resident();
+    let mut peers = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let socket = connect(server.addr).await;
+        let mut peer = Peer::client(socket, &[]).await;
+        peer.call(1, &request("/test.Kit/Echo"), "hello").await;
+        peer.answer(1).await.expect_one();
+        peers.push(peer);
+    }
+    let each = (server.resident() - before) / CONNECTIONS;
+    println!("a connection after its first call: {each} bytes");
+    assert!(each <= DEBUG * 18 * KIB, "{each} bytes");
+}
+
+#[tokio::test]
+async fn an_open_stream_and_a_waiting_call_hold_less_than_4_kib() {
+    let _alone = alone().await;
+    let server = Apart::start(Server::builder());
+    for (method, end) in [
+        ("Both", 0),
+        ("Join", 0),
+        ("Stay", END_STREAM),
+        ("Hang", END_STREAM),
+    ] {
+        let mut peer = server.peer(&[]).await;
+        // The connection's own buffers and tables grow first, and are not what is asked for.
+        for stream in streams(EACH) {
+            peer.call(stream, &request("/test.Kit/Echo"), "hello").await;
+            peer.answer(stream).await;
+        }
+        let before = temaki_heap::watched();
+        let path = format!("/test.Kit/{method}");
+        for stream in streams(2 * EACH).skip(EACH as usize) {
+            peer.headers(stream, 0, &request(&path)).await;
+            peer.data(stream, end, &message("hello")).await;
+        }
+        let all = |counts: &server::Counts| counts.live == u64::from(EACH);
+        server.probe.until("the handlers", all).await;
+        peer.ping().await;
+        let each = (temaki_heap::watched() - before) / EACH as isize;
+        println!("{method}, open and waiting: {each} bytes");
+        assert!(each < 4 * KIB, "{method}: {each} bytes");
+        drop(peer);
+        server.probe.until_idle().await;
+    }
+}
