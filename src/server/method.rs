@@ -221,6 +221,20 @@ impl<T: Send + Sync + 'static> Methods<T> {
         }
     }
 
+    /// The largest message to accept by the methods that are registered from here on; as
+    /// [`ServiceServer::max_decoding_message_size`].
+    pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+        self.options.max_decoding_message_size = limit;
+        self
+    }
+
+    /// The largest message to send by the methods that are registered from here on; as
+    /// [`ServiceServer::max_encoding_message_size`].
+    pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+        self.options.max_encoding_message_size = limit;
+        self
+    }
+
     /// One message in, one message out.
     pub fn unary<C, F, Fut>(&mut self, name: &str, codec: C, handler: F)
     where

@@ -13,3 +13,4 @@ mod metadata;
 mod observed;
 mod requests;
 mod responses;
+mod streams;
