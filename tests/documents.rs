@@ -234,6 +234,32 @@ fn what_compare_calls_the_same_is_there_and_what_it_lacks_is_not() {
 }
 
 #[test]
+fn security_tells_the_defaults() {
+    let security = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let server = format!("{:?}", temaki::Server::builder());
+    #[rustfmt::skip]
+    let rows = [
+        ("max_concurrent_streams: 256", "max_concurrent_streams", "256"),
+        ("max_header_list_size: 16384", "http2_max_header_list_size", "16 KiB"),
+        ("stream_window: 1048576", "initial_stream_window_size", "1 MiB"),
+        ("connection_window: 16777216", "initial_connection_window_size", "16 MiB"),
+        ("max_frame_size: 262144", "max_frame_size", "256 KiB"),
+        ("handshake_timeout: 10s", "handshake_timeout", "10 s"),
+        ("stall_timeout: 30s", "stall_timeout", "30 s"),
+        ("keepalive_timeout: 20s", "http2_keepalive_timeout", "20 s"),
+        ("handlers_in_place: 50µs", "handlers_in_place", "50 µs"),
+    ];
+    for (default, knob, told) in rows {
+        assert!(server.contains(default), "{default} is not in {server}");
+        let row = security
+            .lines()
+            .find(|line| line.ends_with(&format!("| `{knob}` |")));
+        let row = row.unwrap_or_else(|| panic!("no row ends with {knob}"));
+        assert!(row.contains(told), "{row} does not tell {told}");
+    }
+}
+
+#[test]
 fn the_reading_path_has_its_stops() {
     let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
     let stops = lib.split("in twelve stops").nth(1).unwrap();
