@@ -540,3 +540,56 @@ async fn b67_a_deadline_passes_while_a_send_waits_for_the_window() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn b67_a_deadline_passes_while_there_is_no_connection() {
+    // It connects for ever: twenty seconds, and then anew.
+    let channel = Endpoint::from_static("http://test")
+        .wait_for_ready(true)
+        .connect_with_connector_lazy(
+            std::future::pending::<std::io::Result<tokio::io::DuplexStream>>,
+        );
+    let limit = Duration::from_secs(50);
+    fn within<T>(message: T, limit: Duration) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(limit);
+        request
+    }
+    for shape in 0..5 {
+        let begin = tokio::time::Instant::now();
+        let requests = stream::iter([Bytes::new()]);
+        let status = match shape {
+            0 => {
+                let call = channel.unary(path(PATH), BytesCodec, within(Bytes::new(), limit));
+                call.await.map(drop)
+            }
+            1 => {
+                let request = within(Bytes::new(), limit);
+                let call = channel.server_streaming(path(PATH), BytesCodec, request);
+                call.await.map(drop)
+            }
+            2 => {
+                let request = within(requests, limit);
+                let call = channel.client_streaming(path(PATH), BytesCodec, request);
+                call.await.map(drop)
+            }
+            3 => {
+                let call = channel.streaming(path(PATH), BytesCodec, within(requests, limit));
+                call.await.map(drop)
+            }
+            _ => {
+                let mut call = start(&channel).with_timeout(limit);
+                // As much as it takes to make a send wait.
+                loop {
+                    if let Err(status) = call.send(Bytes::from_static(&[7; 8192])).await {
+                        break Err(status);
+                    }
+                }
+            }
+        };
+        let status = status.unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{shape}: {status}");
+        assert_eq!(status.origin(), Origin::LocalDeadline, "{shape}");
+        assert_eq!(begin.elapsed().as_secs(), 50, "{shape}: at once");
+    }
+}

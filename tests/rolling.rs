@@ -92,7 +92,7 @@ async fn no_call_fails_in_a_rolling_restart() {
             async move { TcpStream::connect(now).await }
         }
     };
-    let channel = Endpoint::from_static("http://test").connect_with_connector(connector);
+    let channel = Endpoint::from_static("http://test").connect_with_connector_lazy(connector);
     let (ended, over) = (
         Arc::new(watch::Sender::new(0u64)),
         Arc::new(AtomicBool::new(false)),

@@ -108,7 +108,7 @@ async fn connect_ends_although_the_connection_is_lost_at_once() {
 #[tokio::test(start_paused = true)]
 async fn connect_tells_of_a_failure_whose_state_has_passed() {
     // Nothing is polled between the failure and the end of its backoff: the watcher sees IDLE.
-    let channel = Endpoint::from_static("http://test").connect_with_connector(|| async {
+    let channel = Endpoint::from_static("http://test").connect_with_connector_lazy(|| async {
         Err::<tokio::io::DuplexStream, _>(std::io::Error::other("no way"))
     });
     let mut states = channel.watch_state();
@@ -122,7 +122,7 @@ async fn connect_tells_of_a_failure_whose_state_has_passed() {
 
 #[tokio::test]
 async fn a_connector_that_panics_is_an_attempt_that_failed() {
-    let channel = Endpoint::from_static("http://test").connect_with_connector(|| async {
+    let channel = Endpoint::from_static("http://test").connect_with_connector_lazy(|| async {
         if std::hint::black_box(true) {
             panic!("as it was told to");
         }
@@ -219,6 +219,65 @@ async fn the_last_channel_closes_the_connection_after_its_calls() {
     );
 }
 
+// What an endpoint is told.
+
+#[tokio::test]
+async fn a_channel_says_what_its_endpoint_was_told() {
+    let server = RawServer::bind().await;
+    let endpoint = Endpoint::new(server.target()).unwrap();
+    let endpoint = endpoint.origin("https://shop.example:8443".parse().unwrap());
+    let endpoint = endpoint.tcp_keepalive(Some(INTERVAL));
+    let endpoint = endpoint.tcp_keepalive_interval(Some(INTERVAL));
+    let (channel, mut peer) = tokio::join!(endpoint.connect(), server.accept());
+    let channel = channel.unwrap();
+    let serve = async {
+        let (_, head) = peer.expect_request().await;
+        assert_eq!(head.get(":scheme"), Some("https"));
+        assert_eq!(head.get(":authority"), Some("shop.example:8443"));
+        drop(peer);
+    };
+    let (answer, ()) = tokio::join!(echo(&channel), serve);
+    assert_eq!(answer.unwrap_err().code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_channel_connects_from_the_address_it_was_told() {
+    let server = RawServer::bind().await;
+    let endpoint = Endpoint::new(server.target()).unwrap();
+    let local = endpoint.clone().local_address(Some([127, 0, 0, 2].into()));
+    // Linux has all of 127.0.0.0/8; other systems say that they have not.
+    if let Err(error) = std::net::TcpListener::bind("127.0.0.2:0") {
+        let error = error.kind();
+        assert_eq!(error, std::io::ErrorKind::AddrNotAvailable);
+        return;
+    }
+    let (channel, socket) =
+        tokio::join!(tokio::spawn(async move { local.connect().await }), async {
+            server.accept_silent().await
+        });
+    let channel = {
+        let from = socket.peer_addr().unwrap().ip();
+        assert_eq!(from, std::net::IpAddr::from([127, 0, 0, 2]));
+        drop(socket);
+        channel.unwrap()
+    };
+    assert!(channel.is_err(), "the peer went away");
+
+    let other = endpoint.local_address(Some(std::net::Ipv6Addr::LOCALHOST.into()));
+    let error = soon("an error", other.connect()).await.unwrap_err();
+    assert!(error.to_string().contains("local_address"), "{error}");
+}
+
+#[tokio::test]
+async fn a_connector_is_asked_at_once_or_when_there_is_need() {
+    let refuse = || async { Err::<tokio::io::DuplexStream, _>(std::io::Error::other("no way")) };
+    let endpoint = Endpoint::from_static("http://test");
+    let channel = endpoint.connect_with_connector_lazy(refuse);
+    assert_eq!(channel.state(), Idle);
+    let error = endpoint.connect_with_connector(refuse).await.unwrap_err();
+    assert!(error.to_string().contains("no way"), "{error}");
+}
+
 // Keepalive.
 
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -291,7 +350,7 @@ async fn b82_too_many_pings_doubles_the_interval_of_the_next_connection() {
     let (pipes, mut accepted) = tokio::sync::mpsc::unbounded_channel();
     let channel = Endpoint::from_static("http://test")
         .http2_keep_alive_interval(INTERVAL)
-        .connect_with_connector(move || {
+        .connect_with_connector_lazy(move || {
             let (ours, theirs) = tokio::io::duplex(1 << 16);
             let sent = pipes.send(theirs);
             async move { sent.map(|()| ours).map_err(std::io::Error::other) }

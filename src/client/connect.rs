@@ -6,13 +6,14 @@
 
 use std::future::Future;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 
 use super::backoff::MIN_CONNECT_TIMEOUT;
@@ -146,21 +147,51 @@ impl Connector {
 
 /// Tries the addresses of `host` one after the other; the error is the last one's.
 async fn dial_tcp(host: &str, port: u16, config: &Config) -> io::Result<Box<dyn Io>> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    let mut last = io::Error::new(
+        io::ErrorKind::NotFound,
+        match config.local_address {
+            None => "the name has no address",
+            Some(_) => "the name has no address of the kind of local_address",
+        },
+    );
     for address in tokio::net::lookup_host((host, port)).await? {
-        match TcpStream::connect(address).await {
+        let connected = match config.local_address {
+            None => TcpStream::connect(address).await,
+            Some(local) if local.is_ipv4() == address.is_ipv4() => {
+                connect_from(local, address).await
+            }
+            Some(_) => continue,
+        };
+        match connected {
             Ok(stream) => {
-                let _ = stream.set_nodelay(config.tcp_nodelay);
-                if let Some(after) = config.tcp_keepalive {
-                    let keepalive = socket2::TcpKeepalive::new().with_time(after);
-                    let _ = socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive);
-                }
+                set_options(&stream, config);
                 return Ok(Box::new(stream));
             }
             Err(error) => last = error,
         }
     }
     Err(last)
+}
+
+async fn connect_from(local: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = match local {
+        IpAddr::V4(_) => TcpSocket::new_v4()?,
+        IpAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.bind(SocketAddr::new(local, 0))?;
+    socket.connect(address).await
+}
+
+/// A socket that will not take an option still carries calls.
+fn set_options(stream: &TcpStream, config: &Config) {
+    let _ = stream.set_nodelay(config.tcp_nodelay);
+    if let Some(after) = config.tcp_keepalive {
+        let mut keepalive = socket2::TcpKeepalive::new().with_time(after);
+        if let Some(interval) = config.tcp_keepalive_interval {
+            keepalive = keepalive.with_interval(interval);
+        }
+        let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive);
+    }
 }
 
 impl std::fmt::Debug for Connector {

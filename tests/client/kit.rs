@@ -88,7 +88,7 @@ pub fn piped_if(
     };
     let endpoint = knobs(Endpoint::from_static("http://test"));
     (
-        endpoint.connect_with_connector(connector),
+        endpoint.connect_with_connector_lazy(connector),
         PipedPeers(receive),
     )
 }
