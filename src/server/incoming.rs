@@ -161,9 +161,13 @@ pub use unix::UnixIncoming;
 mod unix {
     use super::*;
     use crate::UnixPeer;
+    use socket2::{Domain, SockAddr, Socket, Type};
     use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
     use std::path::{Path, PathBuf};
     use tokio::net::{UnixListener, UnixStream};
+
+    /// How many may wait to be accepted; what tokio asks for as well.
+    const BACKLOG: i32 = 1024;
 
     /// Connections over a Unix socket, as they come.
     ///
@@ -184,11 +188,26 @@ mod unix {
         /// # Errors
         /// `AddrInUse` if somebody listens there; else what the system says.
         pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
-            let path = path.as_ref();
-            match UnixListener::bind(path) {
+            Self::replacing_a_stale(path.as_ref(), |path| UnixListener::bind(path))
+        }
+
+        /// As [`bind`](Self::bind), with these permissions on the file: `0o600` is "this user only". Nobody can
+        /// connect before they hold.
+        ///
+        /// # Errors
+        /// As [`bind`](Self::bind).
+        pub fn bind_with_mode(path: impl AsRef<Path>, mode: u32) -> io::Result<Self> {
+            Self::replacing_a_stale(path.as_ref(), |path| listen_with_mode(path, mode))
+        }
+
+        fn replacing_a_stale(
+            path: &Path,
+            listen: impl Fn(&Path) -> io::Result<UnixListener>,
+        ) -> io::Result<Self> {
+            match listen(path) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
                     std::fs::remove_file(path)?;
-                    UnixListener::bind(path)
+                    listen(path)
                 }
                 other => other,
             }
@@ -199,13 +218,16 @@ mod unix {
                 reserve: Reserve::take(),
             })
         }
+    }
 
-        /// As [`bind`](Self::bind), with these permissions on the file: `0o600` is "this user only".
-        pub fn bind_with_mode(path: impl AsRef<Path>, mode: u32) -> io::Result<Self> {
-            let incoming = Self::bind(path)?;
-            std::fs::set_permissions(&incoming.path, std::fs::Permissions::from_mode(mode))?;
-            Ok(incoming)
-        }
+    /// Between `bind` and `listen` a socket has its file and takes nobody: there the permissions are set.
+    fn listen_with_mode(path: &Path, mode: u32) -> io::Result<UnixListener> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.bind(&SockAddr::unix(path)?)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        UnixListener::from_std(socket.into())
     }
 
     /// Which file is there?
@@ -217,9 +239,14 @@ mod unix {
     /// A socket at whose other end nobody is.
     fn is_stale(path: &Path) -> bool {
         let is_socket = std::fs::metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
-        is_socket
-            && std::os::unix::net::UnixStream::connect(path)
-                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        is_socket && try_connect(path).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused)
+    }
+
+    /// Without waiting: a listener with a full queue is there, too.
+    fn try_connect(path: &Path) -> io::Result<()> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.connect(&SockAddr::unix(path)?)
     }
 
     impl Stream for UnixIncoming {
