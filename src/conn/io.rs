@@ -21,6 +21,7 @@
 //! Neither half knows HTTP/2: the only thing here that looks at the bytes is the [`FrameMeter`].
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -36,7 +37,7 @@ use super::frame_meter::GoAway;
 /// large skips the buffer. Larger batches gained nothing, and delay the first byte of an answer.
 const WRITE_BATCH: usize = 64 * 1024;
 
-/// The read buffer starts here, which is a handful of small requests, …
+/// Reads start with this, which is a handful of small requests and needs no buffer, …
 const READ_MIN: usize = 4 * 1024;
 /// … doubles each time a read fills it, and stops growing here.
 const READ_MAX: usize = 64 * 1024;
@@ -96,6 +97,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
         if self.taken == self.unread.len() {
             self.unread.clear();
             self.taken = 0;
+            if self.read_size == READ_MIN {
+                return self.poll_read_little(cx, dst);
+            }
             self.unread.reserve(self.read_size);
             let n = ready!(tokio_util::io::poll_read_buf(
                 Pin::new(&mut self.io),
@@ -103,19 +107,43 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
                 &mut self.unread
             ))?;
             self.meter.observe(&self.unread);
-            if !self.batching && self.first.len() < FIRST_BYTES {
-                let more = n.min(FIRST_BYTES - self.first.len());
-                self.first.extend_from_slice(&self.unread[..more]);
-            }
-            if n >= self.read_size {
-                self.read_size = (self.read_size * 2).min(READ_MAX);
-            }
+            self.has_read(n);
         }
         let rest = &self.unread[self.taken..];
         let n = rest.len().min(dst.remaining());
         dst.put_slice(&rest[..n]);
         self.taken += n;
         Poll::Ready(Ok(()))
+    }
+
+    /// A read for a peer that says little at a time. It goes over the stack, so that a connection which
+    /// waits for such a peer, as most do, has no buffer for it.
+    fn poll_read_little(
+        &mut self,
+        cx: &mut Context<'_>,
+        dst: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut space = [MaybeUninit::uninit(); READ_MIN];
+        let mut read = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
+        let read = read.filled();
+        self.meter.observe(read);
+        if !self.batching && self.first.len() < FIRST_BYTES {
+            let more = read.len().min(FIRST_BYTES - self.first.len());
+            self.first.extend_from_slice(&read[..more]);
+        }
+        let (now, later) = read.split_at(read.len().min(dst.remaining()));
+        dst.put_slice(now);
+        self.unread.extend_from_slice(later);
+        self.has_read(read.len());
+        Poll::Ready(Ok(()))
+    }
+
+    /// A read that was full asks for more the next time.
+    fn has_read(&mut self, n: usize) {
+        if n >= self.read_size {
+            self.read_size = (self.read_size * 2).min(READ_MAX);
+        }
     }
 
     /// Hands everything unsent to the socket. `Ready` means that nothing is left here.

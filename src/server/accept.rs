@@ -205,11 +205,12 @@ impl Acceptor {
             self.connections.clone().count(),
             self.handshaking.clone().count(),
         );
-        let drain = self.drain.watch();
-        let connection = connection::serve(io, info, self.shared.clone(), drain, handshaking);
+        let (drain, shared) = (self.drain.watch(), self.shared.clone());
         tokio::spawn(async move {
+            // Made in here, and not handed in: the task would have room for it twice.
+            let closed = connection::serve(io, info, shared, drain, handshaking).await;
             // What ended it was told to whoever watches.
-            let _ = watched.closed(connection.await);
+            let _ = watched.closed(closed);
             drop(open);
         });
     }

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::call::{self, CallContext, Incoming};
 use super::drain::{ConnectionDrain, Phase, Tally};
@@ -106,8 +106,8 @@ where
     let limits = &shared.limits;
     let accepted = Instant::now();
     let (transport, outlet) = batched(io, FrameMeter::of_server());
-    let handshake = limits.http2.server().handshake::<_, Bytes>(transport);
-    let h2 = match tokio::time::timeout(limits.handshake_timeout, handshake).await {
+    let http2 = limits.http2.server();
+    let h2 = match timeout(limits.handshake_timeout, http2.handshake(transport)).await {
         Ok(Ok(h2)) => h2,
         Ok(Err(error)) => {
             return diagnose(&outlet.first_bytes())
@@ -161,7 +161,7 @@ where
     // Without the connection its streams fail, and that ends the handlers which still run.
     let spawned = connection.spawned.clone();
     drop(connection);
-    let _ = tokio::time::timeout(LAST_HANDLERS, spawned.wait_for_none()).await;
+    let _ = timeout(LAST_HANDLERS, spawned.wait_for_none()).await;
     closed
 }
 

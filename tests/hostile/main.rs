@@ -53,9 +53,6 @@ use support::*;
 #[global_allocator]
 static HEAP: temaki_heap::Counting = temaki_heap::Counting;
 
-/// Futures are larger, and waste more of the pages that they are in, where nothing is optimised.
-const DEBUG: isize = if cfg!(debug_assertions) { 2 } else { 1 };
-
 const KIB: isize = 1024;
 const MIB: isize = 1024 * KIB;
 
