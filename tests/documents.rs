@@ -130,6 +130,34 @@ fn files_named_in_prose_exist() {
 }
 
 #[test]
+fn readme_names_the_examples() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let paragraph = readme
+        .split("\n\n")
+        .find(|text| text.starts_with("`examples/` has the rest"));
+    let words: BTreeSet<&str> = code(paragraph.unwrap()).collect();
+    for entry in fs::read_dir(root().join("examples")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let name = name.trim_end_matches(".rs");
+        // A client for somebody else's server.
+        assert!(
+            words.contains(name) || name == "etcd",
+            "README does not name {name}"
+        );
+    }
+    for word in words
+        .into_iter()
+        .filter(|word| !word.contains([':', '/']) && *word != "h2")
+    {
+        let example = root().join("examples").join(word);
+        assert!(
+            example.exists() || example.with_extension("rs").exists(),
+            "there is no example {word}"
+        );
+    }
+}
+
+#[test]
 fn the_features_are_those_of_cargo_toml() {
     let read = |file: &str| fs::read_to_string(root().join(file)).unwrap();
     let manifest = read("Cargo.toml");

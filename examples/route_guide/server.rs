@@ -71,9 +71,10 @@ impl RouteGuide for Guide {
         let (mut metres, mut last) = (0.0, None);
         // `None` is a caller that has arrived. One that went away on the way is an error, and `?` ends the handler.
         while let Some(point) = points.message().await? {
-            summary.point_count += 1;
+            summary.point_count = summary.point_count.saturating_add(1);
             let here = |feature: &Feature| feature.location == Some(point);
-            summary.feature_count += i32::from(self.features.iter().any(here));
+            let passed = i32::from(self.features.iter().any(here));
+            summary.feature_count = summary.feature_count.saturating_add(passed);
             metres += last.map_or(0.0, |last| geo::distance(last, point));
             last = Some(point);
         }
