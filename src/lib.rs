@@ -53,6 +53,7 @@
 //! | `server` | yes | [`Server`] and [`mod@server`] |
 //! | `client` | yes | [`Channel`] and [`mod@client`] |
 //! | `codegen` | no | `temaki::codegen`, for build scripts |
+//! | `health` | no | `temaki::health`: the health protocol, with a reporter to say how things are |
 //! | `tracing` | no | `tracing` events of the server: connections, calls, drain |
 //!
 //! A feature adds names. It never changes what the others do.
@@ -110,6 +111,12 @@ mod conn;
 pub mod client;
 #[cfg(feature = "server")]
 pub mod server;
+
+// floor 4
+#[cfg(feature = "health")]
+mod generated;
+#[cfg(feature = "health")]
+pub mod health;
 
 // the roof: other names for what is below
 #[cfg(any(feature = "server", feature = "client"))]

@@ -148,6 +148,21 @@ fn golden_packages_in_packages() {
     }
 }
 
+/// As `build.rs` makes it, for maintainers.
+#[test]
+fn what_is_checked_in_under_generated_is_what_is_generated() {
+    let text = generate(
+        &["proto/health.proto"],
+        &["proto"],
+        "grpc.health.v1.rs",
+        |b| b.client_mod_attribute(".", "#[cfg(feature = \"client\")]"),
+    );
+    assert!(
+        text == fs::read_to_string("src/generated/health.rs").unwrap(),
+        "TEMAKI_REGENERATE=1 cargo check --features _regenerate"
+    );
+}
+
 #[test]
 fn a_service_of_two_methods_stays_short() {
     let text = generate(

@@ -166,16 +166,6 @@ impl<T, M: MethodTable<T>> Service for ServiceServer<T, M> {
     }
 }
 
-/// A service whose name on the wire is known from its type.
-pub trait NamedService {
-    /// `package.Service`.
-    const NAME: &'static str;
-}
-
-impl<T, M: MethodTable<T>> NamedService for ServiceServer<T, M> {
-    const NAME: &'static str = M::SERVICE;
-}
-
 impl<T, M> Clone for ServiceServer<T, M> {
     fn clone(&self) -> Self {
         Self {

@@ -27,7 +27,7 @@ pub use drain::{DrainCount, DrainReport};
 pub use incoming::TcpIncoming;
 #[cfg(unix)]
 pub use incoming::UnixIncoming;
-pub use method::{MethodTable, Methods, NamedService, RegisteredMethods, Service, ServiceServer};
+pub use method::{MethodTable, Methods, RegisteredMethods, Service, ServiceServer};
 pub use observer::{CallEnd, CallOutcome, CallStart, CloseReason, ConnectionEnd, Observer};
 
 use crate::conn::settings::Http2Settings;
@@ -430,6 +430,16 @@ const FOREVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 const MIN_WINDOW: u32 = 16 * 1024;
 /// The largest flow-control window (RFC 9113 §6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
+
+/// A service whose name on the wire is known from its type.
+pub trait NamedService {
+    /// `package.Service`.
+    const NAME: &'static str;
+}
+
+impl<T, M: MethodTable<T>> NamedService for ServiceServer<T, M> {
+    const NAME: &'static str = M::SERVICE;
+}
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
