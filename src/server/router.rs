@@ -75,6 +75,11 @@ impl Router {
             router.entries.extend(entries);
         }
         router.entries.sort_by(|a, b| a.path().cmp(b.path()));
+        let mut pairs = router.entries.windows(2);
+        if let Some([twice, _]) = pairs.find(|pair| pair[0].path() == pair[1].path()) {
+            let message = format!("the method {} was registered twice", twice.path());
+            return Err(Error::new(ErrorKind::Config, message));
+        }
         router.fallback = fallback.map(|route| {
             Arc::new(Entry {
                 route,

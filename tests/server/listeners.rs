@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
 
 use crate::support::server::kit;
-use crate::support::*;
+use crate::support::{self, *};
 
 const ECHO: &str = "/test.Kit/Echo";
 
@@ -78,6 +78,78 @@ async fn a_service_added_twice_is_refused_before_anything_listens() {
         .serve_connection(theirs, ConnectInfo::default())
         .await;
     assert!(error.is_err());
+}
+
+#[tokio::test]
+async fn a_method_registered_twice_is_refused() {
+    let mut methods = named("test.One");
+    methods.unary(
+        "Name",
+        BytesCodec,
+        |_, request: Request<Bytes>| async move { Ok(Response::new(request.into_inner())) },
+    );
+    let error = Server::builder().add_service(methods).into_acceptor();
+    let text = error.expect_err("refused").to_string();
+    assert!(
+        text.contains("/test.One/Name was registered twice"),
+        "{text}"
+    );
+}
+
+/// What is over the limit waits in the listener's queue, and is served when there is room.
+#[tokio::test(start_paused = true)]
+async fn connections_over_the_limit_wait() {
+    let server = Pipes::start(Server::builder().max_connections(1));
+    let first = server.peer().await;
+    let io = server.pipe(64 * 1024);
+    let second = tokio::spawn(async move { Peer::client(io, &[]).await });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(
+        !second.is_finished(),
+        "the server has not said a word to it"
+    );
+    drop(first);
+    let mut second = second.await.expect("its turn");
+    second.call(1, &request(ECHO), "a").await;
+    assert_eq!(second.answer(1).await.expect_one(), "a");
+}
+
+/// One connection over whatever carries bytes, in a task of the user's; its future says how it ended.
+#[tokio::test]
+async fn a_connection_served_by_itself_tells_how_it_ended() {
+    let probe = Probe::default();
+    let (ours, served) = support::server::pipe(Server::builder(), &probe, 64 * 1024);
+    let mut peer = Peer::client(ours, &[]).await;
+    peer.call(1, &request(ECHO), "a").await;
+    assert_eq!(peer.answer(1).await.expect_one(), "a");
+    drop(peer);
+    soon("the end", served)
+        .await
+        .unwrap()
+        .expect("in good order");
+
+    let rows: [(&[u8], &str); 3] = [
+        (
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x00\x00\x00\x00\x00\x00\x00\x00",
+            "a TLS client spoke to a plaintext port",
+        ),
+        (
+            b"POST / HTTP/1.1\r\nhost: a\r\n\r\n",
+            "an HTTP/1.1 client spoke to a gRPC port",
+        ),
+        (
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x01\x04\x00\x00\x00\x00\x00x",
+            "the peer broke HTTP/2",
+        ),
+    ];
+    for (first, expected) in rows {
+        let (ours, served) = support::server::pipe(Server::builder(), &probe, 64 * 1024);
+        let mut peer = Peer::silent(ours);
+        peer.raw(first).await;
+        let error = soon("the end", served).await.unwrap().unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!(error.kind(), temaki::ErrorKind::Connection);
+    }
 }
 
 #[tokio::test]
