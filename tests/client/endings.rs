@@ -134,6 +134,27 @@ async fn b66_an_answer_unblocks_a_writer_that_waits_for_window() {
     assert!(status.message().contains("the call is over"), "{status}");
 }
 
+/// Nobody reads the answer of a held call yet: a sender that waits for window is told of its end all the same,
+/// by a peer that resets what it no longer wants.
+#[tokio::test]
+async fn b66_a_reset_unblocks_a_sender_whose_answer_nobody_reads() {
+    let window = [(setting::INITIAL_WINDOW_SIZE, 1000)];
+    let (channel, mut peer) = connected_with(|endpoint| endpoint, &window).await;
+    peer.credits = false;
+    let (mut sender, mut receiver) = held(&channel).split();
+    let large = Bytes::from(vec![b'x'; LARGE]);
+    let sending = tokio::spawn(async move { sender.send(large).await });
+    let (stream, _) = peer.expect_request().await;
+    assert_eq!(peer.expect_data(stream).await.len(), 1000);
+    let refusal = response_with(&[("grpc-status", "8"), ("grpc-message", "too much")]);
+    peer.headers(stream, END_STREAM, &refusal).await;
+    peer.reset(stream, NO_ERROR).await;
+    let status = failed(sending).await;
+    assert!(status.message().contains("the call is over"), "{status}");
+    let status = soon("the status", receiver.message()).await.unwrap_err();
+    assert_eq!(status.message(), "too much");
+}
+
 /// Refuses the next call when it has filled its window, and hears it reset for that.
 async fn refuse_when_full(peer: &mut Peer, refusal: &[(&str, &str)]) {
     let (stream, _) = peer.expect_request().await;
@@ -321,6 +342,40 @@ async fn b69_what_is_dropped_is_cancelled_and_never_looks_ended() {
         }
         peer.expect_nothing(stream).await;
     }
+}
+
+/// A call that fails on this side, while requests are still to come, was not answered: the peer is told so.
+#[tokio::test]
+async fn b69_what_fails_here_is_cancelled_there() {
+    let (channel, mut peer) = connected().await;
+    let waiting = vec![Bytes::from("one")];
+    let two = [message("b"), message("c")].concat();
+    let call = client_streaming(&channel, waiting.clone());
+    let (stream, _) = peer.expect_request().await;
+    assert_eq!(peer.expect_data(stream).await, message("one"));
+    peer.headers(stream, 0, &response()).await;
+    peer.data(stream, 0, &two).await;
+    assert_eq!(failed(call).await.code(), Code::Unimplemented);
+    peer.expect_reset(stream, CANCEL).await;
+
+    let call = streaming(&channel, waiting);
+    let (stream, _) = peer.expect_request().await;
+    assert_eq!(peer.expect_data(stream).await, message("one"));
+    peer.headers(stream, 0, &response()).await;
+    peer.data(stream, 0, &prefixed(7, "b")).await;
+    let mut messages = opened(call).await;
+    assert_eq!(broken(&mut messages).await.code(), Code::Internal);
+    peer.expect_reset(stream, CANCEL).await;
+
+    let mut call = held(&channel);
+    call.send(Bytes::from("one")).await.unwrap();
+    let (stream, _) = peer.expect_request().await;
+    assert_eq!(peer.expect_data(stream).await, message("one"));
+    let page = [(":status", "200"), ("content-type", "text/html")];
+    peer.headers(stream, 0, &page).await;
+    let status = soon("the status", call.message()).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unknown);
+    peer.expect_reset(stream, CANCEL).await;
 }
 
 /// An upload that waits for window, and is dropped there: what was sent of it was not the whole.
