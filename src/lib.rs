@@ -164,6 +164,42 @@ pub mod __private {
     pub use prost_types;
 }
 
+/// What `fuzz/` reaches beyond the interface: how heads and trailers are read.
+#[cfg(all(fuzzing, feature = "server", feature = "client"))]
+#[doc(hidden)]
+#[allow(missing_docs, reason = "there in no build but a fuzzer's")]
+pub mod __fuzz {
+    use http::{HeaderMap, Method, StatusCode};
+
+    use crate::head::{self, ResponseHead};
+    use crate::metadata::MetadataMap;
+    use crate::{Status, trailers};
+
+    pub fn read_request(method: &Method, headers: &HeaderMap) {
+        let _ = head::read_request(method, headers);
+    }
+
+    pub fn read_response(
+        status: StatusCode,
+        headers: HeaderMap,
+        is_end: bool,
+    ) -> Result<(), Status> {
+        match head::read_response(status, headers, is_end) {
+            ResponseHead::Open(_) => Ok(()),
+            ResponseHead::Over(end) => end.map(drop),
+            ResponseHead::Foreign(status) => Err(status),
+        }
+    }
+
+    pub fn read_trailers(headers: HeaderMap) -> Result<MetadataMap, Status> {
+        trailers::read_end(Some(headers))
+    }
+
+    pub fn write_trailers(status: &Status) -> HeaderMap {
+        trailers::write_status(status)
+    }
+}
+
 /// Includes the code generated for a package: `temaki::include_proto!("helloworld")`.
 ///
 /// The name is that of the `.proto` file's package, dots and all; `"_"` where the file has none. It
