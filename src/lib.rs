@@ -11,6 +11,7 @@
 //! # Floors
 //!
 //! ```text
+//!  floor 4  extras      health                                                      each a feature, each deletable
 //!  floor 3  endpoints   server/ ───┐   ┌─── client/                                 tokio tasks, sockets, time
 //!  floor 2  calls       call/  conn/                                                h2 streams, flow control
 //!  floor 1  meaning     head  trailers  status  metadata/  request  response  …     pure: types of `http`
