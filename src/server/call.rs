@@ -294,7 +294,9 @@ impl Reply {
         let failure = match response {
             Ok(Ok(response)) => {
                 let (mut metadata, messages, trailers) = response.into_ends();
-                opened.show_headers(&mut metadata);
+                if let Err(status) = opened.show_headers(&mut metadata) {
+                    return Err(self.finish(Err(status.into())));
+                }
                 let head = head::write_response(&metadata);
                 match self.respond.send_response(head, false) {
                     Ok(body) => {
@@ -321,8 +323,9 @@ impl Reply {
     ) -> Outcome {
         let mut bytes = BytesMut::new();
         let max_len = options.max_encoding_message_size;
-        let encoded = send::encode(&opened.codec, &message, max_len, &mut bytes);
+        let encoded = caught(|| send::encode(&opened.codec, &message, max_len, &mut bytes));
         drop(message);
+        let encoded = encoded.and_then(|encoded| encoded);
         let mut end = encoded.map(|()| trailers).map_err(Failure::from);
         if let Some(rest) = self.send_small(bytes.freeze()) {
             if let Err(failure) = Box::pin(self.send(rest)).await {
@@ -502,10 +505,11 @@ impl Reply {
 }
 
 impl<C> Opened<C> {
-    /// Lets interceptors see the response metadata.
-    fn show_headers(&self, metadata: &mut MetadataMap) {
-        if let Some(call) = &self.intercepted {
-            self.interceptors.response(call, metadata);
+    /// Lets interceptors see the response metadata. An error is a panic of theirs.
+    fn show_headers(&self, metadata: &mut MetadataMap) -> Result<(), Status> {
+        match &self.intercepted {
+            Some(call) => caught(|| self.interceptors.response(call, metadata)),
+            None => Ok(()),
         }
     }
 
@@ -514,9 +518,19 @@ impl<C> Opened<C> {
         &self,
         end: Result<Option<Box<MetadataMap>>, Failure>,
     ) -> Result<Option<Box<MetadataMap>>, Failure> {
-        let Some(call) = &self.intercepted else {
-            return end;
-        };
+        match &self.intercepted {
+            Some(call) => {
+                caught(|| self.show_end_of(call, end)).unwrap_or_else(|status| Err(status.into()))
+            }
+            None => end,
+        }
+    }
+
+    fn show_end_of(
+        &self,
+        call: &InterceptedCall,
+        end: Result<Option<Box<MetadataMap>>, Failure>,
+    ) -> Result<Option<Box<MetadataMap>>, Failure> {
         match end {
             Ok(metadata) => {
                 let mut metadata = metadata.unwrap_or_default();
@@ -534,6 +548,11 @@ impl<C> Opened<C> {
             other => other,
         }
     }
+}
+
+/// Runs code of the user's that is not waited for. A panic is the end of its call and of nothing else.
+fn caught<T>(code: impl FnOnce() -> T) -> Result<T, Status> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(|_| panicked())
 }
 
 /// What the caller learns of a panic: that it happened. Its text stays in this process.

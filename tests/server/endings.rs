@@ -260,6 +260,96 @@ async fn b31_a_stream_that_panics_is_no_end_of_its_answer() {
     answer.expect_status(code::INTERNAL);
 }
 
+/// A codec whose answers cannot be encoded, and one that cannot decode: a programming error, in both.
+#[derive(Clone, Default)]
+struct Broken {
+    decodes: bool,
+}
+
+impl temaki::codec::Codec for Broken {
+    type Encode = ();
+    type Decode = ();
+
+    fn encode(&self, (): &(), _: &mut bytes::BytesMut) -> Result<(), temaki::Status> {
+        panic!("a codec that panics, as it was told to")
+    }
+
+    fn decode(&self, _: &mut bytes::Bytes) -> Result<(), temaki::Status> {
+        assert!(self.decodes, "a codec that panics, as it was told to");
+        Ok(())
+    }
+}
+
+/// An interceptor that panics where a header of the request says so.
+struct Fragile;
+
+impl temaki::AsyncInterceptor for Fragile {
+    async fn request(
+        &self,
+        mut request: temaki::Request<()>,
+    ) -> Result<temaki::Request<()>, temaki::Status> {
+        let at = request.metadata().get("x-panic");
+        let at = at.map_or(String::new(), |at| at.to_str().unwrap().to_owned());
+        assert_ne!(at, "request");
+        request.extensions_mut().insert(at);
+        Ok(request)
+    }
+
+    fn response(
+        &self,
+        call: &temaki::interceptor::InterceptedCall,
+        _: &mut temaki::metadata::MetadataMap,
+    ) {
+        assert_ne!(call.extensions().get::<String>().unwrap(), "response");
+    }
+
+    fn trailers(
+        &self,
+        call: &temaki::interceptor::InterceptedCall,
+        _: &temaki::Status,
+        _: &mut temaki::metadata::MetadataMap,
+    ) {
+        assert_ne!(call.extensions().get::<String>().unwrap(), "trailers");
+    }
+}
+
+/// Whatever of the user's code panics: its call ends, and its neighbours go on.
+#[tokio::test]
+async fn b31_a_panic_beside_the_handler_ends_no_other_call() {
+    let mut methods = temaki::server::Methods::new("test.Broken", std::sync::Arc::new(()));
+    for (name, decodes) in [("Encode", true), ("Decode", false)] {
+        let codec = Broken { decodes };
+        methods.unary(name, codec, |_, request: temaki::Request<()>| async move {
+            Ok(temaki::Response::new(request.into_inner()))
+        });
+    }
+    let builder = Server::builder()
+        .add_service(methods)
+        .async_interceptor(Fragile);
+    let server = TestServer::start(builder).await;
+    let mut peer = server.peer().await;
+    peer.call(1, &request(HANG), "").await;
+    server.probe.until_started(1).await;
+    let rows = [
+        ("/test.Broken/Encode", ""),
+        ("/test.Broken/Decode", ""),
+        ("/test.Kit/Echo", "request"),
+        ("/test.Kit/Echo", "response"),
+        ("/test.Kit/Echo", "trailers"),
+        ("/test.Kit/Fail", "trailers"),
+        ("/test.Kit/Repeat", "trailers"),
+    ];
+    for (index, (path, at)) in rows.into_iter().enumerate() {
+        let stream = 2 * index as u32 + 3;
+        peer.call(stream, &request_with(path, &[("x-panic", at)]), "1")
+            .await;
+        let answer = peer.answer(stream).await;
+        let message = answer.expect_status(code::INTERNAL);
+        assert_eq!(message, "the handler panicked", "{path} {at}");
+    }
+    peer.expect_nothing(1).await;
+}
+
 /// A handler that the drain's force ends is dropped, and its caller hears of it.
 #[tokio::test]
 async fn b31_the_force_of_a_drain_drops_the_handlers() {
