@@ -325,9 +325,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         }
         if !entry.spawn_always() && self.budget.allows(timer::now) {
             // No waker: if it has to wait, its own task polls it again, and that poll leaves one.
-            if let Poll::Ready(outcome) =
-                call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-            {
+            let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            self.budget.polled(timer::now);
+            if let Poll::Ready(outcome) = polled {
                 self.shared.tally.ended(entry, outcome);
                 return;
             }
