@@ -267,16 +267,16 @@ struct Broken {
 }
 
 impl temaki::codec::Codec for Broken {
-    type Encode = ();
-    type Decode = ();
+    type Encode = bytes::Bytes;
+    type Decode = bytes::Bytes;
 
-    fn encode(&self, (): &(), _: &mut bytes::BytesMut) -> Result<(), temaki::Status> {
+    fn encode(&self, _: &bytes::Bytes, _: &mut bytes::BytesMut) -> Result<(), temaki::Status> {
         panic!("a codec that panics, as it was told to")
     }
 
-    fn decode(&self, _: &mut bytes::Bytes) -> Result<(), temaki::Status> {
+    fn decode(&self, payload: &mut bytes::Bytes) -> Result<bytes::Bytes, temaki::Status> {
         assert!(self.decodes, "a codec that panics, as it was told to");
-        Ok(())
+        Ok(std::mem::take(payload))
     }
 }
 
@@ -319,9 +319,13 @@ async fn b31_a_panic_beside_the_handler_ends_no_other_call() {
     let mut methods = temaki::server::Methods::new("test.Broken", std::sync::Arc::new(()));
     for (name, decodes) in [("Encode", true), ("Decode", false)] {
         let codec = Broken { decodes };
-        methods.unary(name, codec, |_, request: temaki::Request<()>| async move {
-            Ok(temaki::Response::new(request.into_inner()))
-        });
+        methods.unary(
+            name,
+            codec,
+            |_, request: temaki::Request<bytes::Bytes>| async move {
+                Ok(temaki::Response::new(request.into_inner()))
+            },
+        );
     }
     let builder = Server::builder()
         .add_service(methods)
