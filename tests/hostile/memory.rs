@@ -1,8 +1,10 @@
 //! Memory, for nothing: connections that idle, streams that are open and say nothing, calls that wait. None of it
 //! is an attack; ten thousand of them are.
 //!
-//! Guard: buffers start at 4 KiB, grow with use and are given back when a connection has been quiet
+//! Guard: a peer that says little is read without a buffer; buffers grow with use and are given back in quiet times
 //! (`conn/io.rs`); a call is one small future, and a waiting call one task.
+
+use std::time::Duration;
 
 use crate::*;
 
@@ -12,7 +14,7 @@ const EACH: u32 = 250;
 /// What the system has given the process; `h2` asks for 28 KiB a connection and touches a third of it.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn an_idle_connection_holds_less_than_18_kib() {
+async fn an_idle_connection_holds_18_kib_and_takes_no_time() {
     let _alone = alone().await;
     let server = child::serve("ulimit -n 5000");
     call(&Channel::connect(server.target()).await.unwrap()).await;
@@ -34,6 +36,17 @@ async fn an_idle_connection_holds_less_than_18_kib() {
     let each = (server.resident() - before) / CONNECTIONS;
     println!("a connection after its first call: {each} bytes");
     assert!(each <= 24 * KIB, "{each} bytes");
+    // And when they have looked after themselves once or twice, they sleep: a thousand take no time at all.
+    let sleeping = async {
+        loop {
+            let before = server.ticks();
+            tokio::time::sleep(Duration::from_millis(1100)).await;
+            if server.ticks() - before <= 1 {
+                return;
+            }
+        }
+    };
+    soon("a second in which nothing happens", sleeping).await;
 }
 
 #[tokio::test]
