@@ -22,11 +22,14 @@ async fn a_stream_that_nobody_reads_holds_less_than_96_kib() {
     peer.window_update(0, (1 << 31) - 1 - 65_535).await;
     let before = temaki_heap::watched();
     temaki_heap::take_peak();
-    let message = "m".repeat(8 * 1024);
-    for stream in streams(200) {
-        peer.call(stream, &request("/test.Kit/Endless"), &message)
-            .await;
-    }
+    let ask = |stream| {
+        let numbers = message("1000000 8192");
+        let data = frame::encode(kind::DATA, END_STREAM, stream, &numbers);
+        [headers(stream, 0, "Repeat"), data].concat()
+    };
+    // In one write, so that the server has them all before it finds that nobody reads.
+    peer.raw(&streams(200).flat_map(ask).collect::<Vec<u8>>())
+        .await;
     // Not a byte is read here until the server has given up.
     server.probe.until_started(200 + 1).await;
     server
