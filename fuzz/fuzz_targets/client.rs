@@ -81,7 +81,7 @@ fuzz_target!(|data: &[u8]| {
             async move { io.ok_or_else(|| std::io::Error::other("there is but one")) }
         };
         let endpoint = Endpoint::from_static("http://k").timeout(LIMIT);
-        let channel = endpoint.connect_with_connector(connector);
+        let channel = endpoint.connect_with_connector_lazy(connector);
         let server = tokio::spawn(speak(ours, said));
         let calls = async {
             tokio::join!(

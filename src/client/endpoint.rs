@@ -214,7 +214,8 @@ impl Endpoint {
     }
 
     /// The largest list of headers or trailers to accept, in bytes, with 32 added for each. Default 16 KiB:
-    /// room for a status with details. A call whose answer exceeds it fails; one that exceeds it four times over ends the connection.
+    /// room for a status with details. A call whose response headers exceed it fails; of
+    /// trailers, what does not fit is lost. What exceeds it four times over ends the connection.
     pub fn http2_max_header_list_size(mut self, bytes: u32) -> Self {
         self.config.http2.max_header_list_size = bytes;
         self

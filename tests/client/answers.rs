@@ -542,6 +542,7 @@ async fn b63_an_error_wins_over_the_message_before_it() {
     assert_eq!(status.metadata().get("x-tail").unwrap(), "2");
 }
 
+//= GRPC-RES-1XX  type=test
 #[tokio::test]
 async fn b64_interim_responses_are_skipped() {
     let answer = reply_to_unary(async |peer: &mut Peer, stream| {
