@@ -50,14 +50,17 @@ fn the_script_makes_the_one_of_the_other() {
 #[test]
 fn the_script_names_what_is_left_to_do() {
     let file = std::env::temp_dir().join(format!("temaki-migration-{}.rs", std::process::id()));
-    std::fs::write(&file, "use tonic::Status;\nuse tower::ServiceBuilder;\n").unwrap();
+    std::fs::write(&file, "use tonic::Status;\nuse tower::ServiceBuilder;\nuse tonic_health::pb;\n// reporter.set_serving::<S>().await\n").unwrap();
     let script = Command::new("scripts/port_from_tonic")
         .arg(&file)
         .output()
         .unwrap();
     assert_eq!(
         String::from_utf8_lossy(&script.stdout),
-        format!("{}:2:use tower::ServiceBuilder;\n", file.display())
+        format!(
+            "{file}:2:use tower::ServiceBuilder;\n{file}:4:// reporter.set_serving::<S>().await\n",
+            file = file.display()
+        )
     );
     assert!(String::from_utf8_lossy(&script.stderr).contains("by hand"));
     let ported = std::fs::read_to_string(&file).unwrap();

@@ -197,7 +197,8 @@ impl Builder {
         self
     }
 
-    /// Makes `map` fields `BTreeMap` in place of `HashMap`.
+    /// Makes `map` fields `BTreeMap` in place of `HashMap`. The `Debug` of a message with such a field
+    /// shows its enums as their numbers.
     #[must_use]
     pub fn btree_map(mut self, path: impl AsRef<str>) -> Self {
         self.btree_map.push(path.as_ref().to_owned());
