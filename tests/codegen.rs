@@ -472,6 +472,41 @@ fn a_descriptor_set_with_gaps_is_an_error() {
     );
 }
 
+/// The well-known types as another version of another tool has them; without them a set is not whole.
+#[test]
+fn a_descriptor_set_brings_its_own_well_known_types() {
+    use protox::prost::Message as _;
+    let scratch = Scratch::new();
+    let set = scratch.0.join("set.bin");
+    scratch
+        .builder()
+        .file_descriptor_set_path(&set)
+        .compile_protos(&["tests/codegen/well_known.proto"], &[PROTOS])
+        .unwrap();
+    let text = scratch.read("well_known.rs");
+    let whole = codegen::FileDescriptorSet::decode(fs::read(&set).unwrap().as_slice()).unwrap();
+
+    let mut other = whole.clone();
+    for file in &mut other.file {
+        if file.name().starts_with("google/") {
+            file.source_code_info = None;
+            file.options = None;
+        }
+    }
+    assert_ne!(other, whole);
+    scratch.builder().compile_fds(other).unwrap();
+    assert_eq!(scratch.read("well_known.rs"), text);
+
+    let mut none = whole.clone();
+    none.file.retain(|file| !file.name().starts_with("google/"));
+    assert!(none.file.len() < whole.file.len());
+    let error = scratch.builder().compile_fds(none).unwrap_err().to_string();
+    assert!(
+        error.starts_with("the descriptor set is not whole: imported file 'google/protobuf/"),
+        "{error}"
+    );
+}
+
 /// What cargo gives and takes: `OUT_DIR`, and lines on standard output. In a process of its own,
 /// since both are the whole process's.
 #[test]

@@ -244,14 +244,13 @@ fn check_is_whole(fds: &FileDescriptorSet) -> Result<(), Error> {
     if let Some(file) = fds.file.iter().find(|file| file.syntax() == "editions") {
         return Err(Error::new(format!("{}: {EDITIONS}", file.name())));
     }
-    // Has the well-known types: a set without them is whole.
-    let mut pool = DescriptorPool::global();
-    pool.add_file_descriptor_set(fds.clone()).map_err(|error| {
-        Error::new(format!(
+    match DescriptorPool::from_file_descriptor_set(fds.clone()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::new(format!(
             "the descriptor set is not whole: {error}\nlet it include its imports: \
              `protoc --include_imports -o`, or `buf build -o`"
-        ))
-    })
+        ))),
+    }
 }
 
 /// What prost-build calls for each service.
