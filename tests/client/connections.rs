@@ -183,7 +183,7 @@ async fn b76_a_refused_stream_is_tried_once_more() {
 
 /// A peer that takes no stream at all: the calls stay with us, and are nobody's to have seen.
 #[tokio::test]
-async fn b77_a_call_that_never_left_is_made_until_it_does() {
+async fn b77_a_call_that_never_left_is_made_on_the_next_connection() {
     let (server, channel) = server().await;
     let call = unary(&channel, "a");
     let full = [(setting::MAX_CONCURRENT_STREAMS, 0)];
