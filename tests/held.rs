@@ -475,6 +475,7 @@ async fn what_is_sent_after_a_refusal_follows_what_was_sent_before_it() {
 }
 
 //= RETRY-COMMIT  type=test
+//= RETRY-BUFFER  type=test
 #[tokio::test]
 async fn b90_what_is_no_longer_held_is_not_sent_again() {
     // More than the replay buffer.

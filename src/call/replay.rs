@@ -23,6 +23,7 @@ pub(crate) struct Replay(BytesMut);
 impl Replay {
     /// Keeps `given` too, if that is not too much.
     pub(crate) fn keep(&mut self, given: &[u8]) -> Result<(), Full> {
+        //= RETRY-BUFFER  beyond the limit the call is committed
         if given.len() > LIMIT - self.0.len() {
             return Err(Full);
         }
