@@ -16,10 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 
+use super::attempts::Reports;
 use super::backoff::MIN_CONNECT_TIMEOUT;
 use super::connection;
 use super::endpoint::{Config, Endpoint};
-use super::subchannel::Reports;
 use super::target::Address;
 use crate::conn::counter::Counter;
 use crate::conn::frame_meter::FrameMeter;

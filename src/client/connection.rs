@@ -14,9 +14,9 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::attempts::Reports;
 use super::connect::Io;
 use super::endpoint::Config;
-use super::subchannel::Reports;
 use crate::conn::alarm::Alarm;
 use crate::conn::counter::Counter;
 use crate::conn::frame_meter::GoAway;

@@ -17,11 +17,12 @@
 //! knows one address and no other.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::attempts;
 use super::backoff::Backoff;
 use super::connect::{Connection, Connector};
 use super::endpoint::Config;
@@ -46,17 +47,17 @@ pub enum ConnectivityState {
 
 /// One address and the connection to it.
 pub(super) struct Subchannel {
-    connector: Connector,
-    config: Arc<Config>,
+    pub(super) connector: Connector,
+    pub(super) config: Arc<Config>,
     state: Mutex<State>,
     failures: Mutex<Failures>,
     /// Tells each connection from those before it.
-    last_id: AtomicU64,
+    pub(super) last_id: AtomicU64,
     /// No call may start on this connection, nor on those before it. It may be told of one that has not yet
     /// been handed over: SETTINGS and GOAWAY can arrive together.
     lost_id: AtomicU64,
     /// The keepalive interval was doubled so many times, because a peer asked for it.
-    calmed: AtomicU32,
+    pub(super) calmed: AtomicU32,
     /// The state's name, for all who wait for another.
     changed: watch::Sender<ConnectivityState>,
     /// Calls that wait for READY; while there are any, attempts go on.
@@ -120,7 +121,7 @@ impl Subchannel {
         let mut state = self.lock();
         if matches!(*state, State::Idle(_)) {
             self.enter(&mut state, State::Connecting);
-            tokio::spawn(keep_trying(Arc::downgrade(self)));
+            tokio::spawn(attempts::keep_trying(Arc::downgrade(self)));
         }
     }
 
@@ -196,20 +197,6 @@ impl Subchannel {
         }
     }
 
-    /// The settings of the next connection.
-    fn next_config(&self) -> Arc<Config> {
-        let (calmed, config) = (self.calmed.load(Ordering::Relaxed), &self.config);
-        match config.keepalive_interval {
-            Some(interval) if calmed > 0 => {
-                let mut config = Config::clone(config);
-                let doubled = interval.saturating_mul(1u32.checked_shl(calmed).unwrap_or(u32::MAX));
-                config.keepalive_interval = Some(doubled);
-                Arc::new(config)
-            }
-            _ => config.clone(),
-        }
-    }
-
     fn enter(&self, state: &mut MutexGuard<'_, State>, next: State) {
         let name = next.name();
         **state = next;
@@ -227,112 +214,16 @@ fn unavailable(error: &Arc<Error>) -> Status {
     status
 }
 
-/// What a connection tells the subchannel that it was made for. Dropping it tells that it is over.
-pub(super) struct Reports {
-    subchannel: Weak<Subchannel>,
-    pub(super) id: u64,
-}
-
-impl Reports {
-    /// No more calls may start on the connection.
-    pub(super) fn lost(&self) {
-        if let Some(subchannel) = self.subchannel.upgrade() {
-            subchannel.lost(self.id);
-        }
-    }
-
-    /// The peer finds that it is asked too often whether it is there.
-    pub(super) fn too_many_pings(&self) {
-        if let Some(subchannel) = self.subchannel.upgrade() {
-            //= KEEPALIVE-DOUBLE  for all connections from now on
-            subchannel.calmed.fetch_add(1, Ordering::Relaxed);
-            #[cfg(feature = "tracing")]
-            tracing::warn!(
-                keepalive_interval = ?subchannel.next_config().keepalive_interval,
-                "the server said too_many_pings: the keepalive interval is doubled; raise http2_keep_alive_interval"
-            );
-        }
-    }
-}
-
-impl Drop for Reports {
-    fn drop(&mut self) {
-        self.lost();
-    }
-}
-
-/// Attempts to connect until one succeeds, or nobody needs it any more.
-///
-/// Holds the subchannel only weakly: when the last channel is dropped, so are the attempts.
-async fn keep_trying(subchannel: Weak<Subchannel>) {
-    let mut attempts = Attempts {
-        subchannel,
-        ended: false,
-    };
-    while let Some(this) = attempts.subchannel.upgrade() {
-        let reports = Reports {
-            subchannel: attempts.subchannel.clone(),
-            id: this.last_id.fetch_add(1, Ordering::Relaxed) + 1,
-        };
-        let (connector, config) = (this.connector.clone(), this.next_config());
-        drop(this);
-        // In a task of its own, so that a connector which panics is an attempt that failed.
-        let attempt = async move { connector.connect(&config, reports).await };
-        let result = tokio::spawn(attempt).await.unwrap_or_else(|_| {
-            let what = "cannot connect: the connector panicked";
-            Err(Error::new(ErrorKind::Connect, what))
-        });
-
-        let Some(this) = attempts.subchannel.upgrade() else {
-            break;
-        };
-        let Some(wait) = this.attempted(result) else {
-            break;
-        };
-        drop(this);
-        tokio::time::sleep(wait).await;
-
-        let wanted = attempts
-            .subchannel
-            .upgrade()
-            .is_some_and(|this| this.try_again());
-        if !wanted {
-            break;
-        }
-    }
-    attempts.ended = true;
-}
-
-/// The attempts of a subchannel. If they are dropped before their end, their runtime has stopped; calls from
-/// another one begin anew.
-struct Attempts {
-    subchannel: Weak<Subchannel>,
-    ended: bool,
-}
-
-impl Drop for Attempts {
-    fn drop(&mut self) {
-        let (false, Some(this)) = (self.ended, self.subchannel.upgrade()) else {
-            return;
-        };
-        let mut state = this.lock();
-        if matches!(*state, State::Connecting | State::TransientFailure(_)) {
-            let what = "cannot connect: the runtime has stopped";
-            let error = Error::new(ErrorKind::Connect, what);
-            this.enter(&mut state, State::Idle(Some(Arc::new(error))));
-        }
-    }
-}
-
 impl Drop for Subchannel {
     fn drop(&mut self) {
         self.changed.send_replace(ConnectivityState::Shutdown);
     }
 }
 
+/// What the attempts come to.
 impl Subchannel {
     /// Takes the result of an attempt; tells how long to wait after a failure.
-    fn attempted(&self, result: Result<Connection, Error>) -> Option<Duration> {
+    pub(super) fn attempted(&self, result: Result<Connection, Error>) -> Option<Duration> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.lock();
         let error = match result {
@@ -358,7 +249,7 @@ impl Subchannel {
     }
 
     /// The wait is over: does anybody still want a connection?
-    fn try_again(&self) -> bool {
+    pub(super) fn try_again(&self) -> bool {
         let mut state = self.lock();
         let wanted = self.waiting.load(Ordering::SeqCst) > 0;
         let next = match &*state {
@@ -367,6 +258,14 @@ impl Subchannel {
         };
         self.enter(&mut state, next);
         wanted
+    }
+
+    /// The attempts have stopped, and not by themselves: calls begin anew.
+    pub(super) fn stopped(&self, error: Error) {
+        let mut state = self.lock();
+        if matches!(*state, State::Connecting | State::TransientFailure(_)) {
+            self.enter(&mut state, State::Idle(Some(Arc::new(error))));
+        }
     }
 }
 
