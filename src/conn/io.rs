@@ -297,3 +297,200 @@ pub(crate) struct Progress {
     /// Taken by the socket.
     pub(crate) written: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    use super::*;
+
+    /// Both halves over a pipe with room for `size` bytes each way, and the pipe's other end.
+    fn piped(size: usize) -> (BatchedIo<DuplexStream>, Outlet<DuplexStream>, DuplexStream) {
+        let (io, peer) = tokio::io::duplex(size);
+        let (transport, outlet) = batched(io, FrameMeter::of_client());
+        (transport, outlet, peer)
+    }
+
+    fn context() -> Context<'static> {
+        Context::from_waker(Waker::noop())
+    }
+
+    /// What has arrived at the other end, without waiting.
+    fn arrived(peer: &mut DuplexStream) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while let Poll::Ready(Ok(n)) =
+            tokio_util::io::poll_read_buf(Pin::new(&mut *peer), &mut context(), &mut bytes)
+        {
+            if n == 0 {
+                break;
+            }
+        }
+        bytes
+    }
+
+    #[tokio::test]
+    async fn the_handshake_is_flushed_and_after_it_nothing_leaves_before_the_drain() {
+        let (mut transport, outlet, mut peer) = piped(1024);
+        transport.write_all(b"SETTINGS").await.unwrap();
+        transport.flush().await.unwrap();
+        assert_eq!(arrived(&mut peer), b"SETTINGS");
+
+        outlet.begin_batching();
+        transport.write_all(b"one").await.unwrap();
+        transport.flush().await.unwrap();
+        transport.write_all(b"two").await.unwrap();
+        transport.flush().await.unwrap();
+        assert_eq!(arrived(&mut peer), b"");
+        assert!(!outlet.is_empty());
+        assert!(outlet.poll_drain(&mut context()).is_ready());
+        assert!(outlet.is_empty());
+        assert_eq!(arrived(&mut peer), b"onetwo");
+        assert_eq!(outlet.progress().written, 14);
+    }
+
+    // Outside of a runtime, which would make a task that polls as often as this wait for its turn.
+    #[test]
+    fn a_slow_reader_makes_us_hold_one_batch_and_not_more() {
+        let (mut transport, outlet, mut peer) = piped(1024);
+        outlet.begin_batching();
+        let chunk = [7; 1000];
+        let mut written = 0;
+        while let Poll::Ready(n) = Pin::new(&mut transport).poll_write(&mut context(), &chunk) {
+            written += n.unwrap();
+        }
+        assert!(written <= WRITE_BATCH + 2 * chunk.len(), "{written}");
+        assert!(outlet.poll_drain(&mut context()).is_pending());
+        // Every byte comes when it is read, and then there is room again.
+        let mut all = arrived(&mut peer);
+        for _ in 0..100 {
+            let _ = outlet.poll_drain(&mut context());
+            all.extend(arrived(&mut peer));
+        }
+        assert_eq!(all, vec![7; written]);
+        let write = Pin::new(&mut transport).poll_write(&mut context(), &chunk);
+        assert!(write.is_ready());
+    }
+
+    #[tokio::test]
+    async fn a_large_slice_skips_the_buffer() {
+        let (mut transport, outlet, mut peer) = piped(1 << 20);
+        outlet.begin_batching();
+        let large = vec![1; WRITE_BATCH];
+        transport.write_all(&large).await.unwrap();
+        assert!(outlet.is_empty());
+        assert_eq!(arrived(&mut peer), large);
+        // Not when something is before it.
+        transport.write_all(b"first").await.unwrap();
+        transport.write_all(&large).await.unwrap();
+        assert_eq!(arrived(&mut peer), b"");
+        assert!(outlet.poll_drain(&mut context()).is_ready());
+        assert_eq!(arrived(&mut peer), [b"first", &large[..]].concat());
+    }
+
+    #[tokio::test]
+    async fn a_shutdown_drains_first() {
+        let (mut transport, outlet, mut peer) = piped(16);
+        outlet.begin_batching();
+        transport
+            .write_all(b"GOAWAY, after all of the answers")
+            .await
+            .unwrap();
+        let mut all = Vec::new();
+        let (end, read) = tokio::join!(transport.shutdown(), peer.read_to_end(&mut all));
+        end.unwrap();
+        read.unwrap();
+        assert_eq!(all, b"GOAWAY, after all of the answers");
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_says_little_needs_no_buffer() {
+        let (mut transport, outlet, mut peer) = piped(1 << 20);
+        let mut dst = [0; 8192];
+        for _ in 0..100 {
+            peer.write_all(&[1; 200]).await.unwrap();
+            assert_eq!(transport.read(&mut dst).await.unwrap(), 200);
+        }
+        assert_eq!(lock(&transport.0).unread.capacity(), 0);
+        // What a short destination does not take is kept for the next read, and not lost when buffers are released.
+        peer.write_all(b"HEADERS DATA").await.unwrap();
+        assert_eq!(transport.read(&mut dst[..8]).await.unwrap(), 8);
+        outlet.release_buffers();
+        assert_eq!(transport.read(&mut dst[8..]).await.unwrap(), 4);
+        assert_eq!(&dst[..12], b"HEADERS DATA");
+        assert_eq!(outlet.progress().read, 100 * 200 + 12);
+    }
+
+    #[tokio::test]
+    async fn reads_grow_with_what_comes_and_start_small_again() {
+        let (mut transport, outlet, mut peer) = piped(1 << 20);
+        let sent: Vec<u8> = (0..500_000_u32).map(|n| (n % 251) as u8).collect();
+        peer.write_all(&sent).await.unwrap();
+        let mut all = Vec::new();
+        let mut dst = [0; 5000];
+        while all.len() < sent.len() {
+            let n = transport.read(&mut dst).await.unwrap();
+            all.extend_from_slice(&dst[..n]);
+        }
+        assert!(all == sent);
+        assert_eq!(lock(&transport.0).read_size, READ_MAX);
+        outlet.release_buffers();
+        assert_eq!(lock(&transport.0).read_size, READ_MIN);
+        assert_eq!(lock(&transport.0).unread.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_first_bytes_are_kept_until_http2_is_established() {
+        let (mut transport, outlet, mut peer) = piped(1024);
+        peer.write_all(&[b'G'; 100]).await.unwrap();
+        let mut dst = [0; 1024];
+        assert_eq!(transport.read(&mut dst).await.unwrap(), 100);
+        assert_eq!(outlet.first_bytes(), [b'G'; FIRST_BYTES]);
+        outlet.begin_batching();
+        assert_eq!(outlet.first_bytes(), b"");
+    }
+
+    /// A socket that takes nothing, and says that this is fine.
+    struct TakesNothing;
+
+    impl AsyncRead for TakesNothing {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for TakesNothing {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(0))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn a_socket_that_takes_nothing_is_an_error_and_no_loop() {
+        let (mut transport, outlet) = batched(TakesNothing, FrameMeter::of_client());
+        outlet.begin_batching();
+        let write = Pin::new(&mut transport).poll_write(&mut context(), b"bytes");
+        assert!(matches!(write, Poll::Ready(Ok(5))));
+        let Poll::Ready(Err(error)) = outlet.poll_drain(&mut context()) else {
+            panic!("it drained");
+        };
+        assert_eq!(error.kind(), io::ErrorKind::WriteZero);
+    }
+}
