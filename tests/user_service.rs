@@ -129,8 +129,9 @@ impl Service {
 
     fn signal(&self, name: &str) {
         assert!(
-            Command::new("kill")
-                .args(["-s", name, &self.child.id().to_string()])
+            // The shell's own: a small system has no program of that name.
+            Command::new("sh")
+                .args(["-c", &format!("kill -s {name} {}", self.child.id())])
                 .status()
                 .unwrap()
                 .success()
