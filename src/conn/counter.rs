@@ -39,10 +39,16 @@ impl Counter {
     }
 
     /// `Ready` when fewer than `limit` are open.
+    #[inline]
     pub(crate) fn poll_below(&self, limit: usize, cx: &mut Context<'_>) -> Poll<()> {
         if self.open.load(Ordering::Relaxed) < limit {
             return Poll::Ready(());
         }
+        self.wait_below(limit, cx)
+    }
+
+    #[cold]
+    fn wait_below(&self, limit: usize, cx: &mut Context<'_>) -> Poll<()> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
             waiting.push(cx.waker().clone());
@@ -66,7 +72,8 @@ impl Counter {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::SeqCst);
-        if self.0.is_waited.swap(false, Ordering::SeqCst) {
+        let is_waited = &self.0.is_waited;
+        if is_waited.load(Ordering::SeqCst) && is_waited.swap(false, Ordering::SeqCst) {
             let mut waiting = self
                 .0
                 .waiting

@@ -77,18 +77,27 @@ impl FrameMeter {
             if read.is_empty() {
                 return;
             }
-            let taken = (HEAD_LEN - self.head_len).min(read.len());
-            self.head[self.head_len..self.head_len + taken].copy_from_slice(&read[..taken]);
-            self.head_len += taken;
-            read = &read[taken..];
-            if self.head_len < HEAD_LEN {
-                return;
-            }
-            self.head_len = 0;
-            let [l0, l1, l2, kind, flags, ..] = self.head;
+            let (head, rest) = match read.split_first_chunk::<HEAD_LEN>() {
+                Some((head, rest)) if self.head_len == 0 => (*head, rest),
+                _ => match self.gather(read) {
+                    Some((head, rest)) => (head, rest),
+                    None => return,
+                },
+            };
+            read = rest;
+            let [l0, l1, l2, kind, flags, ..] = head;
             self.skip = u32::from_be_bytes([0, l0, l1, l2]) as usize;
             self.frame(kind, flags);
         }
+    }
+
+    /// Gathers a head that came in pieces; gives it when it is whole, and what follows it.
+    #[cold]
+    fn gather<'a>(&mut self, read: &'a [u8]) -> Option<([u8; HEAD_LEN], &'a [u8])> {
+        let (piece, rest) = read.split_at((HEAD_LEN - self.head_len).min(read.len()));
+        self.head[self.head_len..self.head_len + piece.len()].copy_from_slice(piece);
+        self.head_len = (self.head_len + piece.len()) % HEAD_LEN;
+        (self.head_len == 0).then_some((self.head, rest))
     }
 
     fn frame(&mut self, kind: u8, flags: u8) {

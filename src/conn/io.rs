@@ -21,7 +21,6 @@
 //! Neither half knows HTTP/2: the only thing here that looks at the bytes is the [`FrameMeter`].
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -37,7 +36,7 @@ use super::frame_meter::GoAway;
 /// large skips the buffer. Larger batches gained nothing, and delay the first byte of an answer.
 const WRITE_BATCH: usize = 64 * 1024;
 
-/// Reads start with this, which is a handful of small requests and needs no buffer, …
+/// Reads start with this, which is a handful of small requests, …
 const READ_MIN: usize = 4 * 1024;
 /// … doubles each time a read fills it, and stops growing here.
 const READ_MAX: usize = 64 * 1024;
@@ -97,17 +96,20 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
         if self.taken == self.unread.len() {
             self.unread.clear();
             self.taken = 0;
-            if self.read_size == READ_MIN {
-                return self.poll_read_little(cx, dst);
+            // A peer that says little at a time is read straight into `h2`'s own buffer, so that a
+            // connection which waits for such a peer, as most do, has none here.
+            if self.read_size == READ_MIN && dst.remaining() >= READ_MIN {
+                let before = dst.filled().len();
+                ready!(Pin::new(&mut self.io).poll_read(cx, dst))?;
+                self.has_read(&dst.filled()[before..]);
+                return Poll::Ready(Ok(()));
             }
             self.unread.reserve(self.read_size);
-            let n = ready!(tokio_util::io::poll_read_buf(
-                Pin::new(&mut self.io),
-                cx,
-                &mut self.unread
-            ))?;
-            self.meter.observe(&self.unread);
-            self.has_read(n);
+            let io = Pin::new(&mut self.io);
+            ready!(tokio_util::io::poll_read_buf(io, cx, &mut self.unread))?;
+            let unread = std::mem::take(&mut self.unread);
+            self.has_read(&unread);
+            self.unread = unread;
         }
         let rest = &self.unread[self.taken..];
         let n = rest.len().min(dst.remaining());
@@ -116,32 +118,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
         Poll::Ready(Ok(()))
     }
 
-    /// A read for a peer that says little at a time. It goes over the stack, so that a connection which
-    /// waits for such a peer, as most do, has no buffer for it.
-    fn poll_read_little(
-        &mut self,
-        cx: &mut Context<'_>,
-        dst: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let mut space = [MaybeUninit::uninit(); READ_MIN];
-        let mut read = ReadBuf::uninit(&mut space);
-        ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
-        let read = read.filled();
+    /// Looks at what was just read. A read that was full asks for more the next time.
+    fn has_read(&mut self, read: &[u8]) {
         self.meter.observe(read);
         if !self.batching && self.first.len() < FIRST_BYTES {
             let more = read.len().min(FIRST_BYTES - self.first.len());
             self.first.extend_from_slice(&read[..more]);
         }
-        let (now, later) = read.split_at(read.len().min(dst.remaining()));
-        dst.put_slice(now);
-        self.unread.extend_from_slice(later);
-        self.has_read(read.len());
-        Poll::Ready(Ok(()))
-    }
-
-    /// A read that was full asks for more the next time.
-    fn has_read(&mut self, n: usize) {
-        if n >= self.read_size {
+        if read.len() >= self.read_size {
             self.read_size = (self.read_size * 2).min(READ_MAX);
         }
     }

@@ -40,6 +40,8 @@ pub(crate) struct InlineBudget {
     untimed: u32,
     /// When the one that is being timed was polled; `None` between two.
     timed: Option<Instant>,
+    /// No handler of this pass has been looked at; what the next two say is of the one before.
+    is_new: bool,
     /// When the first one of this pass that was timed was polled.
     began: Option<Instant>,
     /// What the handlers of this pass have taken, as far as is known and counts.
@@ -56,6 +58,7 @@ impl InlineBudget {
             pass,
             untimed: 0,
             timed: None,
+            is_new: true,
             began: None,
             taken: Duration::ZERO,
             sentence: 0,
@@ -65,8 +68,7 @@ impl InlineBudget {
 
     /// A new pass begins.
     pub(crate) fn begin_pass(&mut self) {
-        self.began = None;
-        self.taken = Duration::ZERO;
+        self.is_new = true;
     }
 
     /// May the next handler be polled in place? If so, [`polled`](Self::polled) is told afterwards. `now` is
@@ -75,6 +77,10 @@ impl InlineBudget {
         if self.sentence > 0 {
             self.sentence -= 1;
             return false;
+        }
+        if std::mem::take(&mut self.is_new) {
+            self.began = None;
+            self.taken = Duration::ZERO;
         }
         if self.taken > self.pass {
             return false;
