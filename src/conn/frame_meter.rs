@@ -10,8 +10,8 @@
 /// Length of a frame head: 24-bit length, 8-bit type, 8-bit flags, 31-bit stream id.
 const HEAD_LEN: usize = 9;
 
-/// The client's connection preface, `PRI * HTTP/2.0 …`, which is no frame.
-const PREFACE_LEN: usize = 24;
+/// The client's connection preface, which is no frame.
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The frame type SETTINGS (RFC 9113 §6.5).
 const SETTINGS: u8 = 0x4;
@@ -24,6 +24,14 @@ const TOO_MANY_PINGS: &[u8] = b"too_many_pings";
 const GOAWAY_KEPT: usize = 8 + TOO_MANY_PINGS.len();
 /// The ACK flag of SETTINGS and PING.
 const ACK: u8 = 0x1;
+
+/// Whether a server has heard enough of a new peer to make anything for it: the preface and the head of the
+/// first frame, which follows at once; or something that is no preface.
+#[cfg(feature = "server")]
+pub(crate) fn is_greeting(heard: &[u8]) -> bool {
+    let begun = &heard[..heard.len().min(PREFACE.len())];
+    heard.len() >= PREFACE.len() + HEAD_LEN || !PREFACE.starts_with(begun)
+}
 
 /// Walks over incoming bytes and counts frames.
 #[derive(Debug)]
@@ -59,7 +67,7 @@ impl FrameMeter {
     /// A meter for the bytes a server receives: 24 bytes of preface, then frames.
     pub(crate) fn of_server() -> Self {
         Self {
-            skip: PREFACE_LEN,
+            skip: PREFACE.len(),
             ..Self::of_client()
         }
     }
@@ -174,13 +182,31 @@ mod tests {
     #[test]
     fn a_server_skips_the_preface() {
         let mut meter = FrameMeter::of_server();
-        meter.observe(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        meter.observe(PREFACE);
         assert!(!meter.settings_seen());
         for byte in FRAMES {
             meter.observe(std::slice::from_ref(byte));
         }
         assert!(meter.settings_seen());
     }
+
+    #[cfg(feature = "server")]
+    #[test]
+    fn a_greeting_is_a_preface_and_a_frame_or_no_preface_at_all() {
+        let settings = [PREFACE, FRAMES].concat();
+        let rows: [(&[u8], bool, &str); 6] = [
+            (b"", false, "nothing"),
+            (&PREFACE[..1], false, "a byte"),
+            (PREFACE, false, "the frame is still to come"),
+            (&settings[..32], false, "half of its head"),
+            (&settings[..33], true, "its head"),
+            (b"GET / HTTP/1.1", true, "somebody else"),
+        ];
+        for (heard, expected, why) in rows {
+            assert_eq!(is_greeting(heard), expected, "{why}");
+        }
+    }
+
     #[test]
     fn a_goaway_is_understood_at_every_cut() {
         let rows: [(u8, &str, bool, &str); 5] = [

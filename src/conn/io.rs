@@ -120,6 +120,28 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
         Poll::Ready(Ok(()))
     }
 
+    /// Reads the peer's first words, a few at a time, until `is_enough` of them or there are no more. `h2`
+    /// gets them afterwards.
+    #[cfg(feature = "server")]
+    fn poll_hear(
+        &mut self,
+        cx: &mut Context<'_>,
+        is_enough: fn(&[u8]) -> bool,
+    ) -> Poll<io::Result<()>> {
+        while !is_enough(&self.unread) {
+            let before = self.unread.len();
+            self.unread.reserve_exact(FIRST_BYTES);
+            let io = Pin::new(&mut self.io);
+            if ready!(tokio_util::io::poll_read_buf(io, cx, &mut self.unread))? == 0 {
+                break;
+            }
+            let unread = std::mem::take(&mut self.unread);
+            self.has_read(&unread[before..]);
+            self.unread = unread;
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Looks at what was just read. A read that was full asks for more the next time.
     fn has_read(&mut self, read: &[u8]) {
         self.meter.observe(read);
@@ -219,6 +241,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for BatchedIo<IO> {
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
+    /// Waits until the peer has said enough to be answered; an error is the socket's. Until then a connection
+    /// costs its socket and a few bytes.
+    #[cfg(feature = "server")]
+    pub(crate) async fn hear(&self, is_enough: fn(&[u8]) -> bool) -> io::Result<()> {
+        std::future::poll_fn(|cx| lock(&self.0).poll_hear(cx, is_enough)).await
+    }
+
     /// From here on nothing leaves but by [`poll_drain`](Self::poll_drain), a full batch, or shutdown.
     pub(crate) fn begin_batching(&self) {
         let mut shared = lock(&self.0);

@@ -38,7 +38,7 @@ use crate::call::timer;
 use crate::conn::alarm::Alarm;
 use crate::conn::chance;
 use crate::conn::counter::{Counted, Counter};
-use crate::conn::frame_meter::FrameMeter;
+use crate::conn::frame_meter::{FrameMeter, is_greeting};
 use crate::conn::io::{BatchedIo, Outlet, Progress, batched};
 use crate::conn::keepalive::{Dead, Keepalive};
 use crate::conn::settings::Http2Settings;
@@ -106,15 +106,21 @@ where
     let limits = &shared.limits;
     let accepted = Instant::now();
     let (transport, outlet) = batched(io, FrameMeter::of_server());
-    let http2 = limits.http2.server();
-    let h2 = match timeout(limits.handshake_timeout, http2.handshake(transport)).await {
+    let handshake = async {
+        // Most of what a connection holds is `h2`'s, and made only for a peer that speaks HTTP/2.
+        outlet.hear(is_greeting).await.map_err(Closed::Io)?;
+        let h2 = limits.http2.server().handshake(transport).await;
+        h2.map_err(|error| {
+            diagnose(&outlet.first_bytes()).map_or_else(|| Closed::from(error), Closed::Foreign)
+        })
+    };
+    let h2 = match timeout(limits.handshake_timeout, handshake).await {
         Ok(Ok(h2)) => h2,
-        Ok(Err(error)) => {
-            return diagnose(&outlet.first_bytes())
-                .map_or_else(|| Closed::from(error), Closed::Foreign);
-        }
+        Ok(Err(closed)) => return closed,
         Err(_) => {
-            return Closed::TimedOut("the HTTP/2 preface did not come within handshake_timeout");
+            return Closed::TimedOut(
+                "the HTTP/2 preface and SETTINGS did not come within handshake_timeout",
+            );
         }
     };
     outlet.begin_batching();
