@@ -192,7 +192,7 @@ async fn each_connection_is_told_with_the_reason_of_its_end() {
     let rows: [(&[u8], &str); 4] = [
         (
             b"",
-            "timed_out: the HTTP/2 preface did not come within handshake_timeout",
+            "timed_out: the HTTP/2 preface and SETTINGS did not come within handshake_timeout",
         ),
         (b"GET / HTTP/1.1\r\n\r\n", "foreign: an HTTP/1.1 client"),
         (
