@@ -105,7 +105,8 @@ const checks = {
     const outcome = new Promise((resolve, reject) => {
       call = client.ImportUsers((error, answer) => (error ? reject(error) : resolve(answer)));
     });
-    for (const n of count(5)) call.write({ username: `gone-${n}`, password_hash: 'x' });
+    // Node.js ends the stream when it cancels, and the reset comes right behind. So many rows that their hashes are still being made then.
+    for (const n of count(80)) call.write({ username: `gone-${n}`, password_hash: 'x' });
     setTimeout(() => call.cancel(), 200);
     await endsWith(status.CANCELLED, outcome);
     assert.deepEqual(await list(client, { prefix: 'gone-' }), []);

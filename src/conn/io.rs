@@ -129,15 +129,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
         is_enough: fn(&[u8]) -> bool,
     ) -> Poll<io::Result<()>> {
         while !is_enough(&self.unread) {
-            let before = self.unread.len();
-            self.unread.reserve_exact(FIRST_BYTES);
-            let io = Pin::new(&mut self.io);
-            if ready!(tokio_util::io::poll_read_buf(io, cx, &mut self.unread))? == 0 {
+            let mut space = [0; FIRST_BYTES];
+            let mut read = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
+            if read.filled().is_empty() {
                 break;
             }
-            let unread = std::mem::take(&mut self.unread);
-            self.has_read(&unread[before..]);
-            self.unread = unread;
+            self.has_read(read.filled());
+            self.unread.extend_from_slice(read.filled());
         }
         Poll::Ready(Ok(()))
     }

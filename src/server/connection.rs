@@ -27,7 +27,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
-use super::call::{self, CallContext, Incoming};
+use super::call::{CallContext, Incoming};
 use super::drain::{ConnectionDrain, Phase, Tally};
 use super::events::Events;
 use super::inline::InlineBudget;
@@ -294,41 +294,30 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     /// Begins one call.
     fn start(&mut self, incoming: Incoming) {
         self.calls += 1;
-        let mut context = self.context.clone();
+        let context = self.context.clone();
         let path = incoming
             .request
             .uri()
             .path_and_query()
             .map_or("", |path| path.as_str());
-        let found = self.shared.router.find(path);
         let events = &self.shared.events;
-        let mut watched = events
-            .watch_calls()
-            .then(|| events.call(found, &mut context));
-        let entry = match found {
-            Some(entry) => entry,
-            None => {
-                let status = self.shared.router.not_found(path);
-                let outcome = call::refuse(incoming, context, status);
-                if let Some(watched) = &mut watched {
-                    watched.ended(outcome);
-                }
-                return;
-            }
+        let Some(entry) = self.shared.router.find(path) else {
+            let status = self.shared.router.not_found(path);
+            events.refuse(incoming, context, status);
+            return;
         };
-        let mut call = match entry.handle(incoming, context) {
+        let begun = if events.watch_calls() {
+            events.handle(entry, incoming, context)
+        } else {
+            entry.handle(incoming, context)
+        };
+        let mut call = match begun {
             Ok(call) => call,
             Err(outcome) => {
                 self.shared.tally.ended(entry, outcome);
-                if let Some(watched) = &mut watched {
-                    watched.ended(outcome);
-                }
                 return;
             }
         };
-        if let Some(watched) = watched {
-            call = watched.follow(call);
-        }
         if !entry.spawn_always() && self.budget.allows(timer::now) {
             // No waker: if it has to wait, its own task polls it again, and that poll leaves one.
             let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));

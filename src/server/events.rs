@@ -10,15 +10,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use super::call::{CallContext, Outcome};
+use super::call::{self, CallContext, Incoming, Outcome};
 use super::connection::Closed;
 use super::drain::DrainReport;
 use super::method::CallFuture;
 use super::observer::{CallEnd, CallOutcome, CallStart, CloseReason, ConnectionEnd, Observer};
 use super::router::Entry;
-use crate::ConnectInfo;
 use crate::call::meter::Meter;
 use crate::call::timer;
+use crate::{ConnectInfo, Status};
 
 /// Those who are told.
 #[derive(Clone, Default)]
@@ -68,13 +68,36 @@ impl Events {
         self.observer.is_some()
     }
 
-    /// A call has come, and somebody wants to know. Its context becomes its own, so that its bytes are.
+    /// Begins a call that somebody wants to know of.
     #[cold]
-    pub(crate) fn call(
+    pub(crate) fn handle(
         &self,
-        entry: Option<&Arc<Entry>>,
-        context: &mut Arc<CallContext>,
-    ) -> Box<WatchedCall> {
+        entry: &Arc<Entry>,
+        incoming: Incoming,
+        mut context: Arc<CallContext>,
+    ) -> Result<CallFuture, Outcome> {
+        let mut watched = self.call(Some(entry), &mut context);
+        match entry.handle(incoming, context) {
+            Ok(call) => Ok(watched.follow(call)),
+            Err(outcome) => {
+                watched.ended(outcome);
+                Err(outcome)
+            }
+        }
+    }
+
+    /// Answers a call that no method was found for.
+    #[cold]
+    pub(crate) fn refuse(&self, incoming: Incoming, mut context: Arc<CallContext>, status: Status) {
+        let watched = self.watch_calls().then(|| self.call(None, &mut context));
+        let outcome = call::refuse(incoming, context, status);
+        if let Some(mut watched) = watched {
+            watched.ended(outcome);
+        }
+    }
+
+    /// A call has come, and somebody wants to know. Its context becomes its own, so that its bytes are.
+    fn call(&self, entry: Option<&Arc<Entry>>, context: &mut Arc<CallContext>) -> Box<WatchedCall> {
         let meter = Arc::new(Meter::default());
         *context = Arc::new(context.with_meter(meter.clone()));
         let call = WatchedCall {
