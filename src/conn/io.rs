@@ -97,10 +97,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
             self.unread.clear();
             self.taken = 0;
             // A peer that says little at a time is read straight into `h2`'s own buffer, so that a
-            // connection which waits for such a peer, as most do, has none here. So is every handshake, of which
-            // `h2` reads the first 24 bytes by themselves.
-            let is_roomy = dst.remaining() >= READ_MIN || !self.batching;
-            if self.read_size == READ_MIN && is_roomy {
+            // connection which waits for such a peer, as most do, has none here.
+            if self.read_size == READ_MIN && dst.remaining() >= READ_MIN {
                 let before = dst.filled().len();
                 ready!(Pin::new(&mut self.io).poll_read(cx, dst))?;
                 self.has_read(&dst.filled()[before..]);
