@@ -120,6 +120,9 @@ impl Connection {
         if let Some(goaway) = self.outlet.goaway() {
             self.no_more_calls(goaway);
         }
+        if let Some(keepalive) = &mut self.keepalive {
+            keepalive.heard(self.outlet.progress().read);
+        }
         ready!(self.poll_outlet(cx))
             .map_or_else(|error| Poll::Ready(End::Io(error)), |()| Poll::Pending)
     }
@@ -154,7 +157,8 @@ impl Connection {
             .filter(|_| busy || self.keepalive_while_idle)
         {
             //= GRPC-PING-CLIENT  unanswered client ping: calls UNAVAILABLE
-            self.alarm.ring_by(keepalive.look(now, moved.read)?);
+            keepalive.heard(moved.read);
+            self.alarm.ring_by(keepalive.look(now)?);
         }
         if busy {
             self.alarm.ring_by(now + HOUSEKEEPING);

@@ -12,11 +12,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How often a PING that waits for its answer is looked after.
-const STEP: Duration = Duration::from_millis(500);
-
-/// How long at most until the next look: bytes may come and go unseen between two looks, and looking often
-/// keeps "last read" honest.
+/// How long at most until the next look: no moment is too far for the clock.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The keepalive of one connection.
@@ -46,14 +42,20 @@ impl Keepalive {
         }
     }
 
-    /// Looks at the clock and at the bytes read so far; gives the moment to look again.
-    pub(crate) fn look(&mut self, now: Instant, read: u64) -> Result<Instant, Dead> {
+    /// So many bytes have been read so far: told in each turn of the connection, so that the time runs from
+    /// the byte and not from the next look. The clock is read only if one has come.
+    pub(crate) fn heard(&mut self, read: u64) {
+        self.clock.heard(Instant::now, read);
+    }
+
+    /// Looks at the clock, after [`heard`](Self::heard); gives the moment to look again.
+    pub(crate) fn look(&mut self, now: Instant) -> Result<Instant, Dead> {
         // Other bytes may have come before the answer, and be taken for one: it is looked for each time.
         let cx = &mut Context::from_waker(Waker::noop());
         if self.unanswered && self.pings.poll_pong(cx).is_ready() {
             self.unanswered = false;
         }
-        let (wait, ask) = self.clock.look(now, read)?;
+        let (wait, ask) = self.clock.look(now)?;
         // A peer that still owes an answer has been asked; one whose connection is closed cannot be.
         if ask && !self.unanswered {
             self.unanswered = self.pings.send_ping(h2::Ping::opaque()).is_ok();
@@ -67,7 +69,7 @@ impl Keepalive {
 struct Clock {
     interval: Duration,
     timeout: Duration,
-    /// Bytes read when it last looked, and when they were last seen to move.
+    /// Bytes read so far, and when the last of them came.
     read: u64,
     read_at: Instant,
     /// Since when an answer is waited for.
@@ -85,28 +87,35 @@ impl Clock {
         }
     }
 
-    /// How long until the next look, and whether to ask now.
-    fn look(&mut self, now: Instant, read: u64) -> Result<(Duration, bool), Dead> {
+    fn heard(&mut self, now: impl FnOnce() -> Instant, read: u64) {
         if read != self.read {
             self.read = read;
-            self.read_at = now;
+            self.read_at = now();
             self.asked_at = None;
         }
-        if let Some(asked) = self.asked_at {
-            let left = self.timeout.saturating_sub(now - asked);
-            return if left.is_zero() {
-                Err(Dead)
-            } else {
-                Ok((left.min(STEP), false))
-            };
-        }
-        let left = self.interval.saturating_sub(now - self.read_at);
-        if left.is_zero() {
+    }
+
+    /// How long until the next look, and whether to ask now.
+    fn look(&mut self, now: Instant) -> Result<(Duration, bool), Dead> {
+        let silence = now.saturating_duration_since(self.read_at);
+        let ask = self.asked_at.is_none() && silence >= self.interval;
+        if ask {
             self.asked_at = Some(now);
-            return Ok((self.timeout.min(STEP), true));
         }
-        let often = (self.interval / 4).clamp(Duration::from_millis(1), LONGEST);
-        Ok((left.min(often), false))
+        let wait = match self.asked_at {
+            None => self.interval - silence,
+            Some(asked) => {
+                let left = self
+                    .timeout
+                    .saturating_sub(now.saturating_duration_since(asked));
+                if left.is_zero() && !ask {
+                    return Err(Dead);
+                }
+                // The answer begins a new interval, which may be the shorter one.
+                left.min(self.interval)
+            }
+        };
+        Ok((wait.min(LONGEST), ask))
     }
 }
 
@@ -137,28 +146,33 @@ mod tests {
         ];
         let mut clock = Clock::new(interval, timeout, begin);
         for (second, read, expected, why) in rows {
-            let looked = clock.look(begin + Duration::from_secs(second), read);
+            let now = begin + Duration::from_secs(second);
+            clock.heard(|| now, read);
+            let looked = clock.look(now);
             assert_eq!(looked.map(|(_, ask)| ask), expected, "{second} s: {why}");
         }
     }
 
     #[test]
-    fn it_looks_again_in_time_and_not_too_often() {
+    fn it_looks_again_when_something_is_due_and_not_before() {
         let ms = Duration::from_millis;
         let begin = Instant::now();
         #[rustfmt::skip]
         let rows = [
-            (ms(10_000), ms(0), ms(2_500), "a quarter of the interval"),
+            (ms(10_000), ms(0), ms(10_000), "the whole interval"),
             (ms(10_000), ms(9_000), ms(1_000), "what is left of it"),
-            (ms(2), ms(0), ms(1), "never at once"),
             (Duration::MAX, ms(0), LONGEST, "no moment is too far for the clock"),
         ];
         for (interval, at, expected, why) in rows {
             let mut clock = Clock::new(interval, ms(20_000), begin);
-            assert_eq!(clock.look(begin + at, 0), Ok((expected, false)), "{why}");
+            assert_eq!(clock.look(begin + at), Ok((expected, false)), "{why}");
         }
-        let mut clock = Clock::new(ms(1), Duration::MAX, begin);
-        assert_eq!(clock.look(begin + ms(1), 0), Ok((STEP, true)));
-        assert_eq!(clock.look(begin + ms(2), 0), Ok((STEP, false)), "for ever");
+        let mut clock = Clock::new(ms(10_000), ms(3_000), begin);
+        assert_eq!(clock.look(begin + ms(10_000)), Ok((ms(3_000), true)));
+        assert_eq!(clock.look(begin + ms(12_000)), Ok((ms(1_000), false)));
+        // An answer that comes early begins an interval that ends before the time for it would have.
+        let mut clock = Clock::new(ms(1_000), Duration::MAX, begin);
+        assert_eq!(clock.look(begin + ms(1_000)), Ok((ms(1_000), true)));
+        assert_eq!(clock.look(begin + ms(2_000)), Ok((ms(1_000), false)));
     }
 }

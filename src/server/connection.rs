@@ -266,6 +266,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                 return Poll::Ready(closed);
             }
         }
+        if let Some(keepalive) = &mut self.keepalive {
+            keepalive.heard(self.outlet.progress().read);
+        }
         ready!(self.poll_outlet(cx))
             .map_or_else(|error| Poll::Ready(Closed::Io(error)), |()| Poll::Pending)
     }
@@ -430,7 +433,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         }
 
         if let Some(keepalive) = &mut self.keepalive {
-            match keepalive.look(now, moved.read) {
+            keepalive.heard(moved.read);
+            match keepalive.look(now) {
                 Ok(again) => self.alarm.ring_by(again),
                 //= GRPC-PING-SERVER  unanswered server ping: calls CANCELLED
                 Err(Dead) => {

@@ -85,6 +85,47 @@ async fn b79_a_peer_that_speaks_is_not_asked() {
     assert!(asked(&peer));
 }
 
+/// How far after the last byte read the PING may come: a tick of the timer, and none too early.
+const TICKS: Duration = Duration::from_millis(3);
+
+#[tokio::test(start_paused = true)]
+async fn b79_the_ping_comes_when_the_interval_has_passed_since_the_last_byte() {
+    let ms = Duration::from_millis;
+    #[rustfmt::skip]
+    let rows: [(Duration, &[Duration], bool, &str); 7] = [
+        (ms(1_000), &[], false, "nothing after the greeting, and the shortest interval"),
+        (ms(10_000), &[], false, "nothing after the greeting"),
+        (ms(10_000), &[], true, "a call is open"),
+        (ms(10_000), &[ms(300)], false, "a byte that needs no answer, soon"),
+        (ms(10_000), &[ms(300)], true, "the same beside a call"),
+        (ms(10_000), &[ms(9_990)], false, "a byte just in time"),
+        (ms(10_000), &[ms(2_600), ms(7_100), ms(9_999)], false, "many"),
+    ];
+    for (interval, bytes, has_call, why) in rows {
+        let builder = Server::builder().http2_keepalive_interval(Some(interval));
+        let server = Pipes::start(builder);
+        let mut peer = server.peer().await;
+        peer.acks = false;
+        let mut last = Instant::now();
+        if has_call {
+            peer.call(1, &request("/test.Kit/Hang"), "").await;
+            server.probe.until_started(1).await;
+        }
+        for wait in bytes {
+            sleep(*wait).await;
+            last = Instant::now();
+            peer.frame(kind::PRIORITY, 0, 3, &[0, 0, 0, 0, 15]).await;
+        }
+        let ping = |frame: &Frame| matches!(frame, Frame::Ping { ack: false, .. });
+        peer.next_where(ping).await.expect("a PING");
+        let silence = last.elapsed();
+        assert!(
+            (interval..=interval + TICKS).contains(&silence),
+            "{why}: {silence:?}"
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn keepalive_is_off_by_default() {
     let server = Pipes::start(Server::builder());
