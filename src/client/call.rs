@@ -84,6 +84,9 @@ impl Outgoing {
         head.set_path(self.path.clone());
         let request = pin!(channel.interceptors.request(head));
         self.head = within(self.deadline, request).await??;
+        // One of them may have set a limit; what the call had before is not made longer by it.
+        let set = deadline::earliest(timer::now(), [self.head.timeout(), None]);
+        self.deadline = [self.deadline, set].into_iter().flatten().min();
         self.intercepted = channel.interceptors.call_of(&self.head).map(Box::new);
         Ok(())
     }
@@ -312,16 +315,17 @@ async fn ask_for_stream<C: Codec>(
         mut stream,
         open,
     } = call.open(channel).await?;
-    let lane = if body.len() <= SMALL {
+    if body.len() <= SMALL {
         let _ = stream.send_data(body, true);
-        None
-    } else {
-        let lane = SharedLane::of_one(body.into());
-        lane.attach(stream)?;
-        pump::spawn(lane.clone(), call.deadline);
-        Some(lane)
-    };
-    answer_stream(channel, call, codec, response, lane, open).await
+        return answer_stream(channel, call, codec, response, None, open).await;
+    }
+    let lane = SharedLane::of_one(body.into());
+    let guard = LaneGuard::new(&lane);
+    lane.attach(stream)?;
+    pump::spawn(lane.clone(), call.deadline);
+    let answers = answer_stream(channel, call, codec, response, Some(lane), open).await?;
+    guard.pass_on();
+    Ok(answers)
 }
 
 /// A stream of requests, one answer.

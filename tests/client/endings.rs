@@ -367,6 +367,18 @@ async fn b69_what_fails_here_is_cancelled_there() {
     assert_eq!(broken(&mut messages).await.code(), Code::Internal);
     peer.expect_reset(stream, CANCEL).await;
 
+    // An upload that waits for window meets a page.
+    let window = [(setting::INITIAL_WINDOW_SIZE, 1000)];
+    let (narrow, mut proxy) = connected_with(|endpoint| endpoint, &window).await;
+    proxy.credits = false;
+    let call = server_streaming(&narrow, vec![b'x'; LARGE]);
+    let (stream, _) = proxy.expect_request().await;
+    assert_eq!(proxy.expect_data(stream).await.len(), 1000);
+    let page = [(":status", "200"), ("content-type", "text/html")];
+    proxy.headers(stream, 0, &page).await;
+    assert_eq!(failed(call).await.code(), Code::Unknown);
+    proxy.expect_reset(stream, CANCEL).await;
+
     let mut call = held(&channel);
     call.send(Bytes::from("one")).await.unwrap();
     let (stream, _) = peer.expect_request().await;
@@ -384,8 +396,14 @@ async fn b69_a_half_sent_message_never_looks_ended() {
     let window = [(setting::INITIAL_WINDOW_SIZE, 1000)];
     let (channel, mut peer) = connected_with(|endpoint| endpoint, &window).await;
     peer.credits = false;
-    for is_unary in [true, false] {
-        let large = vec![b'x'; 10_000];
+    // What is given to `h2` whole, and what is sent as the peer takes it.
+    for (is_unary, len) in [
+        (true, 10_000),
+        (false, 10_000),
+        (true, LARGE),
+        (false, LARGE),
+    ] {
+        let large = vec![b'x'; len];
         let (unary, stream);
         if is_unary {
             unary = unary_of(&channel, Request::new(large.into()));

@@ -60,6 +60,38 @@ async fn b9_timeout_has_at_most_eight_digits_in_the_finest_unit_that_fits() {
     answered(call).await;
 }
 
+/// On a paused clock. The earliest of all limits counts, whoever has set it.
+#[tokio::test(start_paused = true)]
+async fn b9_an_interceptor_may_set_the_timeout() {
+    let (channel, mut pipes) = piped(|endpoint| endpoint.timeout(Duration::from_secs(61)));
+    let set = |seconds| {
+        let channel = channel.clone();
+        channel.with_interceptor(move |mut request: Request<()>| {
+            request.set_timeout(Duration::from_secs(seconds));
+            Ok(request)
+        })
+    };
+    // Connected beforehand: the clock moves while a connection is waited for.
+    let first = unary(&channel, "a");
+    let mut peer = pipes.accept().await;
+    let stream = peer.expect_call("a").await;
+    peer.respond(stream, "b").await;
+    answered(first).await;
+    for (channel, expected) in [(channel.clone(), "61S"), (set(5), "5S"), (set(90), "61S")] {
+        let call = unary(&channel, "a");
+        let (stream, fields) = peer.expect_request().await;
+        assert_eq!(fields.get("grpc-timeout"), Some(expected));
+        if expected == "5S" {
+            assert_eq!(failed(call).await.code(), Code::DeadlineExceeded);
+            peer.expect_body(stream).await;
+            peer.expect_reset(stream, CANCEL).await;
+        } else {
+            peer.respond(stream, "b").await;
+            answered(call).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn b35_binary_values_are_sent_unpadded_and_read_either_way() {
     let (channel, mut peer) = connected().await;
