@@ -131,7 +131,14 @@ impl<T> Streaming<T> {
     pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, Status>> {
         match &mut self.0 {
             Source::Wire(wire) => wire.poll_message(cx),
-            Source::Local(stream) => stream.as_mut().poll_next(cx).map(Option::transpose),
+            Source::Local(stream) => {
+                let next = ready!(stream.as_mut().poll_next(cx));
+                // It is never polled again: most streams do not bear that.
+                if !matches!(next, Some(Ok(_))) {
+                    self.0 = Source::Over(None);
+                }
+                Poll::Ready(next.transpose())
+            }
             Source::Over(_) => Poll::Ready(Ok(None)),
         }
     }
@@ -222,5 +229,36 @@ impl<T> Stream for Streaming<T> {
 impl<T> std::fmt::Debug for Streaming<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Streaming")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Most streams do not bear to be asked again.
+    fn once_only(items: Vec<Result<u32, Status>>) -> Streaming<u32> {
+        let mut items = Some(items.into_iter());
+        Streaming::from_stream(futures_util::stream::poll_fn(move |_| {
+            let mut left = items.take().expect("it was asked after its end");
+            let next = left.next();
+            if matches!(next, Some(Ok(_))) {
+                items = Some(left);
+            }
+            Poll::Ready(next)
+        }))
+    }
+
+    #[tokio::test]
+    async fn a_stream_of_this_process_is_not_asked_after_its_end() {
+        let mut messages = once_only(vec![Ok(1)]);
+        assert_eq!(messages.message().await.unwrap(), Some(1));
+        assert_eq!(messages.message().await.unwrap(), None);
+        assert_eq!(messages.message().await.unwrap(), None);
+        assert!(messages.trailers().await.unwrap().is_none());
+
+        let mut messages = once_only(vec![Err(Status::aborted("enough")), Ok(2)]);
+        messages.message().await.unwrap_err();
+        assert_eq!(messages.message().await.unwrap(), None, "told once");
     }
 }
