@@ -23,7 +23,13 @@ const APPLICATION_GRPC: HeaderValue = HeaderValue::from_static(content_type::APP
 
 /// Header maps of our own begin with room for so many: `h2` asks each for the five names that HTTP/2 forbids,
 /// and in a full table every such look-up is longer.
-pub(crate) const ROOM: usize = 6;
+const ROOM: usize = 6;
+
+/// A header map with room for a call's own headers and so many of its user's.
+pub(crate) fn header_map(more: usize) -> HeaderMap {
+    // More than a map can hold is no reason to panic: what does not fit is left out.
+    HeaderMap::try_with_capacity(ROOM + more).unwrap_or_default()
+}
 
 /// A request that is refused before its handler is looked for, or run.
 #[derive(Debug)]
@@ -111,7 +117,7 @@ pub(crate) fn write_http(status: StatusCode) -> http::Response<()> {
 /// Response-Headers, before messages.
 pub(crate) fn write_response(metadata: &MetadataMap) -> http::Response<()> {
     //= GRPC-RES-200  gRPC outcomes travel under HTTP 200
-    let mut headers = HeaderMap::with_capacity(ROOM + metadata.as_headers().len());
+    let mut headers = header_map(metadata.as_headers().len());
     headers.insert(CONTENT_TYPE, APPLICATION_GRPC);
     metadata.extend_headers(&mut headers);
     let mut response = http::Response::new(());
@@ -154,7 +160,7 @@ impl RequestTemplate {
         authority: http::uri::Authority,
         user_agent: HeaderValue,
     ) -> Self {
-        let mut headers = HeaderMap::with_capacity(ROOM);
+        let mut headers = header_map(0);
         //= GRPC-TE-TRAILERS  client sends te: trailers
         headers.insert(TE, HeaderValue::from_static(wire::TE_TRAILERS));
         headers.insert(CONTENT_TYPE, APPLICATION_GRPC);
@@ -192,8 +198,7 @@ pub(crate) fn write_request(
     *request.headers_mut() = match timeout {
         None => template.headers.clone(),
         Some(timeout) => {
-            let sent = metadata.as_headers().len();
-            let mut headers = HeaderMap::with_capacity(ROOM + sent);
+            let mut headers = header_map(metadata.as_headers().len());
             if let Ok(value) = HeaderValue::from_bytes(timeout::encode(timeout).as_bytes()) {
                 headers.insert(GRPC_TIMEOUT.clone(), value);
             }
@@ -453,5 +458,27 @@ mod tests {
                 (found, _) => panic!("{why}: {found:?}"),
             }
         }
+    }
+
+    #[test]
+    fn more_metadata_than_a_header_map_holds_is_cut_and_no_panic() {
+        let mut metadata = MetadataMap::new();
+        for n in 0..30_000 {
+            let key = format!("x-{n}").parse::<crate::metadata::AsciiMetadataKey>();
+            metadata.insert(key.unwrap(), n.into());
+        }
+        let template = RequestTemplate::new(
+            http::uri::Scheme::HTTP,
+            http::uri::Authority::from_static("test"),
+            HeaderValue::from_static("test"),
+        );
+        let path = http::uri::PathAndQuery::from_static("/S/M");
+        let timeout = Some(Duration::from_secs(1));
+        let request = write_request(&template, path, timeout, &metadata);
+        assert_eq!(request.headers()["grpc-timeout"], "1S");
+        let response = write_response(&metadata);
+        assert_eq!(response.headers()[CONTENT_TYPE], APPLICATION_GRPC);
+        let trailers = trailers::write_ok(Some(&metadata));
+        assert_eq!(trailers["grpc-status"], "0");
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
-use crate::head::ROOM;
+use crate::head::header_map;
 use crate::metadata::MetadataMap;
 use crate::wire::{self, base64, percent};
 use crate::{Code, Origin, Status};
@@ -29,8 +29,7 @@ const FIELD_OVERHEAD: usize = 32;
 /// The trailers of a call that ended well.
 pub(crate) fn write_ok(metadata: Option<&MetadataMap>) -> HeaderMap {
     //= GRPC-RES-TRAILERS  status in trailers, even when OK
-    let mut headers =
-        HeaderMap::with_capacity(ROOM + metadata.map_or(0, |metadata| metadata.as_headers().len()));
+    let mut headers = header_map(metadata.map_or(0, |metadata| metadata.as_headers().len()));
     headers.insert(GRPC_STATUS.clone(), HeaderValue::from_static("0"));
     if let Some(metadata) = metadata {
         metadata.extend_headers(&mut headers);
