@@ -83,7 +83,18 @@ pub(crate) fn parse(target: &str) -> Result<Target, Error> {
     if host.is_empty() {
         return Err(error("no host; write http://host:port".into()));
     }
-    let port = authority.port_u16().unwrap_or(80);
+    let port = match authority.as_str().strip_prefix(authority.host()) {
+        Some("") => 80,
+        Some(port) => port
+            .strip_prefix(':')
+            .and_then(|port| port.parse().ok())
+            .ok_or_else(|| error(format!("{port:?} is no port; write http://host:port")))?,
+        // Neither sent with each request nor shown in an error: it may be a password.
+        None => {
+            let what = "cannot use a target that names a user; send credentials as metadata";
+            return Err(Error::new(ErrorKind::Config, what));
+        }
+    };
     Ok(Target {
         address: Address::Tcp { host, port },
         scheme: Scheme::HTTP,
@@ -103,7 +114,7 @@ mod tests {
                 port,
             })
         };
-        let rows: [(&str, Result<Address, &str>, &str); 12] = [
+        let rows: [(&str, Result<Address, &str>, &str); 17] = [
             (
                 "http://localhost:50051",
                 tcp("localhost", 50051),
@@ -144,6 +155,19 @@ mod tests {
                 "a path",
             ),
             ("http://", Err(""), "nothing"),
+            ("http://[::1]", tcp("::1", 80), "IPv6 with HTTP's own port"),
+            ("http://localhost:", Err("is no port"), "half a port"),
+            (
+                "http://localhost:65536",
+                Err("is no port"),
+                "no number of a port",
+            ),
+            ("http://localhost:x", Err(""), "no number at all"),
+            (
+                "http://ada:hunter2@localhost:1",
+                Err("cannot use a target that names a user;"),
+                "a secret",
+            ),
         ];
         for (target, expected, why) in rows {
             match (parse(target), expected) {
