@@ -62,6 +62,9 @@ impl<T> Response<T> {
     }
 
     /// The metadata from before the first message, to be changed.
+    ///
+    /// More than 8,000 bytes, with 32 added for each entry, are more than some peers take: a server ends
+    /// the call with RESOURCE_EXHAUSTED instead of sending them.
     pub fn metadata_mut(&mut self) -> &mut MetadataMap {
         &mut self.metadata
     }
@@ -75,7 +78,8 @@ impl<T> Response<T> {
     }
 
     /// The metadata of the call's end, to be changed. A server sends them when the call succeeds;
-    /// if a response stream ends in an error, the error's own metadata goes instead.
+    /// if a response stream ends in an error, the error's own metadata goes instead. The limit of
+    /// [`metadata_mut`](Self::metadata_mut) holds for them too.
     pub fn trailers_mut(&mut self) -> &mut MetadataMap {
         self.trailers.get_or_insert_default()
     }

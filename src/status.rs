@@ -182,6 +182,9 @@ impl Status {
     }
 
     /// A status with details and metadata.
+    ///
+    /// The code always arrives. What does not fit into the 8,000 bytes that every peer takes is left out, the
+    /// least important first: the details, the metadata, the end of the message.
     pub fn with_details_and_metadata(
         code: Code,
         message: impl Into<Cow<'static, str>>,

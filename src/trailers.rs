@@ -20,9 +20,10 @@ static GRPC_STATUS: HeaderName = HeaderName::from_static(wire::GRPC_STATUS);
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static(wire::GRPC_MESSAGE);
 const GRPC_STATUS_DETAILS_BIN: HeaderName = HeaderName::from_static(wire::GRPC_STATUS_DETAILS_BIN);
 
-/// The most that trailers may take, counted as HTTP/2 counts a header list. Peers suggest 8 KiB, and a
-/// list over a peer's limit would lose the status with everything else.
-const MAX_LIST: usize = 8 * 1024;
+/// The most that a status, or metadata, may take in one header block, counted as HTTP/2 counts a header list.
+/// A block over a peer's limit would lose the status with everything else. The limit that gRPC suggests is
+/// 8 KiB, of which this leaves room for `:status`, `content-type` and what gRPC says besides.
+const MAX_LIST: usize = 8_000;
 /// What HTTP/2 adds to the length of each name and value (RFC 9113 §6.5.2).
 const FIELD_OVERHEAD: usize = 32;
 
@@ -37,9 +38,31 @@ pub(crate) fn write_ok(metadata: Option<&MetadataMap>) -> HeaderMap {
     headers
 }
 
+/// Refuses the metadata of a call that goes well, `what` it has to say, where that is too large to be sent.
+///
+/// It is the application's word, and has no less important part: it is sent whole, or the call fails and
+/// says why. `Ok` at no cost where there is none.
+#[inline]
+#[cfg(feature = "server")]
+pub(crate) fn check_size(what: &str, metadata: &MetadataMap) -> Result<(), Status> {
+    if metadata.as_headers().is_empty() {
+        return Ok(());
+    }
+    let size = metadata.sent_size();
+    if size <= MAX_LIST {
+        return Ok(());
+    }
+    let message = format!(
+        "the {what} metadata is {size} bytes, with 32 added for each entry; expected at most {MAX_LIST}, \
+         which every peer takes; say more in messages"
+    );
+    let code = Code::ResourceExhausted;
+    Err(Status::library(code, message, Origin::LocalLimit))
+}
+
 /// The trailers of a call that ended with `status`, and its metadata if that may travel.
 ///
-/// What does not fit into 8 KiB is left out, the least important first: details, then metadata, then
+/// What does not fit into 8,000 bytes is left out, the least important first: details, then metadata, then
 /// the end of the message. The code always arrives.
 pub(crate) fn write_status(status: &Status) -> HeaderMap {
     let mut headers = HeaderMap::new();

@@ -223,6 +223,17 @@ impl MetadataMap {
         }
     }
 
+    /// What [`extend_headers`](Self::extend_headers) appends, counted as HTTP/2 counts a header list: 32 are
+    /// added for each name and value (RFC 9113 §6.5.2).
+    #[cfg(feature = "server")]
+    pub(crate) fn sent_size(&self) -> usize {
+        self.headers
+            .iter()
+            .filter(|(name, _)| names::is_sendable(name.as_str()))
+            .map(|(name, value)| name.as_str().len() + value.len() + 32)
+            .sum()
+    }
+
     fn put<VE: ValueEncoding>(
         &mut self,
         key: MetadataKey<VE>,

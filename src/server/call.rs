@@ -297,6 +297,9 @@ impl Reply {
                 if let Err(status) = opened.show_headers(&mut metadata) {
                     return Err(self.finish(Err(status.into())));
                 }
+                if let Err(status) = trailers::check_size("response", &metadata) {
+                    return Err(self.finish(opened.show_end(Err(status.into()))));
+                }
                 let head = head::write_response(&metadata);
                 match self.respond.send_response(head, false) {
                     Ok(body) => {
@@ -468,7 +471,7 @@ impl Reply {
     /// Dropping the handles afterwards is part of the end: if the request is still open, `h2` sends
     /// the trailers and then `RST_STREAM(NO_ERROR)`. A reset of our own would delete the trailers.
     fn finish(&mut self, end: Result<Option<Box<MetadataMap>>, Failure>) -> Outcome {
-        let (headers, code, accept) = match end {
+        let (headers, code, accept) = match end.and_then(fitting) {
             Ok(metadata) => (trailers::write_ok(metadata.as_deref()), Code::Ok, None),
             Err(Failure::Status(status)) => (trailers::write_status(&status), status.code(), None),
             Err(Failure::Encoding(status)) => (
@@ -548,6 +551,14 @@ impl<C> Opened<C> {
             other => other,
         }
     }
+}
+
+/// The trailing metadata of a success, if it can be sent.
+fn fitting(metadata: Option<Box<MetadataMap>>) -> Result<Option<Box<MetadataMap>>, Failure> {
+    if let Some(metadata) = &metadata {
+        trailers::check_size("trailing", metadata)?;
+    }
+    Ok(metadata)
 }
 
 /// Runs code of the user's that is not waited for. A panic is the end of its call and of nothing else.
