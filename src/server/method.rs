@@ -211,6 +211,10 @@ impl<T: Send + Sync + 'static> Methods<T> {
         }
     }
 
+    pub(super) fn with_options(self, options: MethodOptions) -> Self {
+        Self { options, ..self }
+    }
+
     /// The largest message to accept by the methods that are registered from here on; as
     /// [`ServiceServer::max_decoding_message_size`].
     pub fn max_decoding_message_size(mut self, limit: usize) -> Self {

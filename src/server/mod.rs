@@ -37,7 +37,11 @@ use crate::{AsyncInterceptor, ConnectInfo, Connected, Interceptor};
 use connection::{Limits, Shared};
 use drain::Drain;
 use events::Events;
+use method::MethodOptions;
 use router::Router;
+
+/// Makes the fallback, when its options are known.
+type MakeFallback = Box<dyn FnOnce(MethodOptions) -> Option<method::Route> + Send + Sync>;
 
 /// A gRPC server: services, and the limits they are served under.
 ///
@@ -52,7 +56,8 @@ use router::Router;
 pub struct Server {
     limits: Limits,
     services: Vec<RegisteredMethods>,
-    fallback: Option<method::Route>,
+    fallback: Option<MakeFallback>,
+    fallback_options: MethodOptions,
     interceptors: Interceptors,
     events: Events,
     max_connections: usize,
@@ -86,6 +91,7 @@ impl Server {
             },
             services: Vec::new(),
             fallback: None,
+            fallback_options: MethodOptions::default(),
             interceptors: Interceptors::default(),
             events: Events::default(),
             max_connections: 10_000,
@@ -118,11 +124,29 @@ impl Server {
         Fut: Future<Output = Result<crate::Response<S>, crate::Status>> + Send + 'static,
         S: Stream<Item = Result<bytes::Bytes, crate::Status>> + Send + 'static,
     {
-        let mut methods = Methods::new("", std::sync::Arc::new(()));
-        methods.bidi_streaming("*", crate::codec::BytesCodec, move |_, request| {
-            handler(request)
-        });
-        self.fallback = methods.into_methods().routes.pop();
+        self.fallback = Some(Box::new(|options| {
+            let mut methods = Methods::new("", std::sync::Arc::new(())).with_options(options);
+            methods.bidi_streaming("*", crate::codec::BytesCodec, move |_, request| {
+                handler(request)
+            });
+            methods.into_methods().routes.pop()
+        }));
+        self
+    }
+
+    /// The largest message that the [`fallback`](Self::fallback) accepts, in bytes. Default 4 MiB, as for a
+    /// [service](ServiceServer::max_decoding_message_size). A larger one ends its call with
+    /// RESOURCE_EXHAUSTED, before memory is taken for it.
+    pub fn fallback_max_decoding_message_size(mut self, limit: usize) -> Self {
+        self.fallback_options.max_decoding_message_size = limit;
+        self
+    }
+
+    /// The largest message that the [`fallback`](Self::fallback) sends, in bytes. Default: no limit but the
+    /// format's, 4 GiB, as for a [service](ServiceServer::max_encoding_message_size). A larger one ends its
+    /// call with RESOURCE_EXHAUSTED.
+    pub fn fallback_max_encoding_message_size(mut self, limit: usize) -> Self {
+        self.fallback_options.max_encoding_message_size = limit;
         self
     }
 
@@ -404,7 +428,8 @@ impl Server {
     /// # Errors
     /// If a service was added twice.
     pub fn into_acceptor(self) -> Result<Acceptor, Error> {
-        let router = Router::new(self.services, self.fallback, &self.interceptors)?;
+        let fallback = self.fallback.and_then(|make| make(self.fallback_options));
+        let router = Router::new(self.services, fallback, &self.interceptors)?;
         let drain = Drain::new();
         let shared = Shared {
             router,

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use temaki::codec::ProstCodec;
 use temaki::server::Methods;
-use temaki::{Request, Response, Server};
+use temaki::{Request, Response, Server, Streaming};
 
 use crate::support::*;
 
@@ -387,6 +388,74 @@ async fn b20_message_over_the_limit_is_refused_by_its_prefix() {
     peer.data_within_windows(7, END_STREAM, &message(&largest))
         .await;
     assert!(peer.answer(7).await.expect_one() == largest);
+}
+
+#[tokio::test]
+async fn b20_the_fallback_has_limits_of_its_own() {
+    let echo =
+        |request: Request<Streaming<Bytes>>| async move { Ok(Response::new(request.into_inner())) };
+    let limited = Server::builder()
+        .fallback_max_decoding_message_size(4)
+        .fallback(echo)
+        .fallback_max_encoding_message_size(3);
+    let generous = Server::builder()
+        .fallback(echo)
+        .fallback_max_decoding_message_size(5 * 1024 * 1024);
+    const MIB: usize = 1024 * 1024;
+    let rows = [
+        (
+            Server::builder().fallback(echo),
+            4 * MIB,
+            Ok(()),
+            "as services, by default",
+        ),
+        (
+            Server::builder().fallback(echo),
+            4 * MIB + 1,
+            Err("4194304"),
+            "a byte more",
+        ),
+        (generous, 5 * MIB, Ok(()), "more, where it is allowed"),
+    ];
+    for (builder, size, expected, why) in rows {
+        let server = TestServer::start(builder).await;
+        let mut peer = server.peer().await;
+        peer.headers(1, 0, &request("/any.Service/Echo")).await;
+        let whole = message(vec![7; size]);
+        match expected {
+            Ok(()) => {
+                peer.data_within_windows(1, END_STREAM, &whole).await;
+                assert_eq!(peer.answer(1).await.expect_one().len(), size, "{why}");
+            }
+            Err(limit) => {
+                peer.data(1, 0, &whole[..5]).await;
+                let answer = peer.answer(1).await;
+                let message = answer.expect_status(code::RESOURCE_EXHAUSTED);
+                assert!(message.contains(limit), "{why}: {message}");
+            }
+        }
+    }
+    let server = TestServer::start(limited).await;
+    let mut peer = server.peer().await;
+    let rows = [
+        (1, "abc", code::OK, ""),
+        (
+            3,
+            "abcd",
+            code::RESOURCE_EXHAUSTED,
+            "max_encoding_message_size",
+        ),
+        (5, "abcde", code::RESOURCE_EXHAUSTED, "limit is 4"),
+    ];
+    for (stream, text, code, names) in rows {
+        peer.call(stream, &request("/any.Service/Echo"), text).await;
+        let answer = peer.answer(stream).await;
+        let message = answer.expect_status(code);
+        assert!(message.contains(names), "{text}: {message}");
+    }
+    // The services beside it have their own.
+    peer.call(7, &request(ECHO), "abcdef").await;
+    assert_eq!(peer.answer(7).await.expect_one(), "abcdef");
 }
 
 #[tokio::test]
