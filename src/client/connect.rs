@@ -9,21 +9,23 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::attempts::Reports;
-use super::backoff::MIN_CONNECT_TIMEOUT;
 use super::connection;
 use super::endpoint::{Config, Endpoint};
 use super::target::Address;
 use crate::conn::counter::Counter;
 use crate::conn::frame_meter::FrameMeter;
 use crate::conn::io::batched;
+use crate::conn::socket;
 use crate::error::{Error, ErrorKind};
 
 /// What a connection may run over.
@@ -95,7 +97,7 @@ impl Connector {
         config: &Arc<Config>,
         reports: Reports,
     ) -> Result<Connection, Error> {
-        let limit = config.connect_timeout.unwrap_or(MIN_CONNECT_TIMEOUT);
+        let limit = config.time_to_connect();
         match tokio::time::timeout(limit, self.attempt(config, reports)).await {
             Ok(result) => result,
             Err(_) => {
@@ -145,32 +147,59 @@ impl Connector {
     }
 }
 
-/// Tries the addresses of `host` one after the other; the error is the last one's.
+/// Connects to one of the addresses of `host`.
 async fn dial_tcp(host: &str, port: u16, config: &Config) -> io::Result<Box<dyn Io>> {
-    let mut last = io::Error::new(
-        io::ErrorKind::NotFound,
-        match config.local_address {
+    let addresses = tokio::net::lookup_host((host, port)).await?;
+    let (local, limit) = (config.local_address, config.time_to_connect());
+    let stream = match local {
+        None => try_each(addresses.collect(), limit, TcpStream::connect).await,
+        Some(local) => {
+            let of_its_kind = addresses.filter(|address| address.is_ipv4() == local.is_ipv4());
+            let connect = |address| connect_from(local, address);
+            try_each(of_its_kind.collect(), limit, connect).await
+        }
+    };
+    let stream = stream?.ok_or_else(|| {
+        let what = match local {
             None => "the name has no address",
             Some(_) => "the name has no address of the kind of local_address",
-        },
-    );
-    for address in tokio::net::lookup_host((host, port)).await? {
-        let connected = match config.local_address {
-            None => TcpStream::connect(address).await,
-            Some(local) if local.is_ipv4() == address.is_ipv4() => {
-                connect_from(local, address).await
-            }
-            Some(_) => continue,
         };
-        match connected {
-            Ok(stream) => {
-                set_options(&stream, config);
-                return Ok(Box::new(stream));
+        io::Error::new(io::ErrorKind::NotFound, what)
+    })?;
+    set_options(&stream, config);
+    Ok(Box::new(stream))
+}
+
+/// A connection over the longest way takes less than this.
+const LEAST_SHARE: Duration = Duration::from_secs(1);
+
+/// Tries the addresses one after the other. Each is given its share of the time that is left, so that one which
+/// does not answer, as of a protocol that the way there does not carry, leaves some to the others. The error
+/// is the last one's; `None` if there is no address.
+async fn try_each<T, F>(
+    addresses: Vec<SocketAddr>,
+    limit: Duration,
+    connect: impl Fn(SocketAddr) -> F,
+) -> io::Result<Option<T>>
+where
+    F: Future<Output = io::Result<T>>,
+{
+    let begun = Instant::now();
+    let mut last = Ok(None);
+    for (index, &address) in addresses.iter().enumerate() {
+        let left = limit.saturating_sub(begun.elapsed());
+        let share = left / u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
+        let share = share.max(LEAST_SHARE);
+        last = match tokio::time::timeout(share, connect(address)).await {
+            Ok(Ok(connected)) => return Ok(Some(connected)),
+            Ok(Err(error)) => Err(error),
+            Err(_) => {
+                let what = format!("{address} did not answer within {share:?}");
+                Err(io::Error::new(io::ErrorKind::TimedOut, what))
             }
-            Err(error) => last = error,
-        }
+        };
     }
-    Err(last)
+    last
 }
 
 async fn connect_from(local: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
@@ -186,16 +215,69 @@ async fn connect_from(local: IpAddr, address: SocketAddr) -> io::Result<TcpStrea
 fn set_options(stream: &TcpStream, config: &Config) {
     let _ = stream.set_nodelay(config.tcp_nodelay);
     if let Some(after) = config.tcp_keepalive {
-        let mut keepalive = socket2::TcpKeepalive::new().with_time(after);
-        if let Some(interval) = config.tcp_keepalive_interval {
-            keepalive = keepalive.with_interval(interval);
-        }
-        let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive);
+        socket::set_keepalive(stream, after, config.tcp_keepalive_interval);
+    }
+    // A PING that cannot leave is never answered; the system knows sooner what became of it.
+    if config.keepalive_interval.is_some() {
+        socket::set_user_timeout(stream, config.keepalive_timeout);
     }
 }
 
 impl std::fmt::Debug for Connector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Connector").field(&self.name).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A network of three: one address that never answers, one that refuses, one that is there.
+    async fn connect(address: SocketAddr) -> io::Result<u16> {
+        match address.port() {
+            1 => std::future::pending().await,
+            2 => Err(io::ErrorKind::ConnectionRefused.into()),
+            port => Ok(port),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+        #[rustfmt::skip]
+        let rows: [(&[u16], u64, Result<Option<u16>, io::ErrorKind>, u64, &str); 7] = [
+            (&[3], 20, Ok(Some(3)), 0, "the first"),
+            (&[1, 3], 20, Ok(Some(3)), 10, "half of the time for the first of two"),
+            (&[2, 1, 3], 20, Ok(Some(3)), 10, "what a refusal did not use is for the others"),
+            (&[1, 1], 20, Err(io::ErrorKind::TimedOut), 20, "all of it, for nobody"),
+            (&[1, 2], 20, Err(io::ErrorKind::ConnectionRefused), 10, "the last error"),
+            (&[1, 1, 1, 3], 2, Ok(Some(3)), 3, "never less than a second for each"),
+            (&[], 20, Ok(None), 0, "no address"),
+        ];
+        for (ports, limit, expected, took, why) in rows {
+            let addresses = ports.iter().map(|port| ([10, 0, 0, 1], *port).into());
+            let begun = Instant::now();
+            let found = try_each(addresses.collect(), Duration::from_secs(limit), connect).await;
+            assert_eq!(found.map_err(|error| error.kind()), expected, "{why}");
+            assert_eq!(begun.elapsed().as_secs(), took, "{why}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn sockets_get_the_options_that_were_asked_for() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Endpoint::from_static("http://localhost");
+        let limit = Duration::from_secs(7);
+        let kept_alive = endpoint.clone().keep_alive_timeout(limit);
+        let kept_alive = kept_alive.http2_keep_alive_interval(Duration::from_secs(60));
+        for (endpoint, expected) in [(endpoint, None), (kept_alive, Some(limit))] {
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
+            let stream = stream.unwrap();
+            set_options(&stream, &endpoint.config);
+            assert!(stream.nodelay().unwrap(), "by default");
+            let found = socket2::SockRef::from(&stream).tcp_user_timeout().unwrap();
+            assert_eq!(found, expected, "with keepalive only");
+        }
     }
 }

@@ -8,6 +8,7 @@ use http::uri::Authority;
 use http::{HeaderValue, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::backoff::MIN_CONNECT_TIMEOUT;
 use super::channel::Channel;
 use super::connect::{Connector, Io};
 use super::target::{self, Target};
@@ -50,6 +51,13 @@ pub(super) struct Config {
     pub(super) tcp_keepalive_interval: Option<Duration>,
     pub(super) local_address: Option<IpAddr>,
     user_agent: HeaderValue,
+}
+
+impl Config {
+    /// How long an attempt may take.
+    pub(super) fn time_to_connect(&self) -> Duration {
+        self.connect_timeout.unwrap_or(MIN_CONNECT_TIMEOUT)
+    }
 }
 
 //= KEEPALIVE-CLIENT  off by default, not under 10 s, 20 s for an answer
@@ -110,7 +118,8 @@ impl Endpoint {
     }
 
     /// How long one attempt to connect may take, with looking up the name, to the peer's SETTINGS. Default
-    /// 20 s, gRPC's least: a server in need of a connection's time is helped by no second one.
+    /// 20 s, gRPC's least: a server in need of a connection's time is helped by no second one. A name with
+    /// several addresses has them tried one after the other, each with its share of the time that is left.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.config.connect_timeout = Some(limit);
         self
@@ -170,7 +179,9 @@ impl Endpoint {
         self
     }
 
-    /// How long the server may take to answer a PING before its calls end with UNAVAILABLE. Default 20 s.
+    /// How long the server may take to answer a PING before its calls end with UNAVAILABLE. Default 20 s. With
+    /// keepalive on, it is also how long bytes may stay unacknowledged (`TCP_USER_TIMEOUT`), where the system
+    /// can be told.
     pub fn keep_alive_timeout(mut self, limit: Duration) -> Self {
         self.config.keepalive_timeout = limit;
         self

@@ -1,5 +1,5 @@
 //! FLOOR 2. What stands between a socket and `h2`: batching of reads and writes, the settings both
-//! ends announce, and the clock of a connection. Knows no gRPC.
+//! ends announce, the socket's options, and the clock of a connection. Knows no gRPC.
 
 pub(crate) mod alarm;
 pub(crate) mod chance;
@@ -8,3 +8,4 @@ pub(crate) mod frame_meter;
 pub(crate) mod io;
 pub(crate) mod keepalive;
 pub(crate) mod settings;
+pub(crate) mod socket;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_core::Stream;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 
+use crate::conn::socket;
 use crate::{ConnectInfo, Connected};
 
 /// TCP connections, as they come.
@@ -92,26 +93,14 @@ impl Stream for TcpIncoming {
         // A socket that will not take an option still carries calls.
         let _ = stream.set_nodelay(self.nodelay);
         if let Some(after) = self.keepalive {
-            let mut keepalive = socket2::TcpKeepalive::new().with_time(after);
-            if let Some(interval) = self.keepalive_interval {
-                keepalive = keepalive.with_interval(interval);
-            }
-            let _ = socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive);
+            socket::set_keepalive(&stream, after, self.keepalive_interval);
         }
         if let Some(limit) = self.user_timeout {
-            set_user_timeout(&stream, limit);
+            socket::set_user_timeout(&stream, limit);
         }
         Poll::Ready(Some(Ok(stream)))
     }
 }
-
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
-fn set_user_timeout(stream: &TcpStream, limit: Duration) {
-    let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(limit));
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "fuchsia")))]
-fn set_user_timeout(_: &TcpStream, _: Duration) {}
 
 /// A descriptor that is kept for the time when no other is left.
 ///
