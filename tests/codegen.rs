@@ -632,26 +632,189 @@ fn errors_say_where_and_what_to_do() {
              compile_protos",
         ),
         (
+            "syntax = \"proto2\";\nmessage A {\n  optional int32 a_b = 1;\n  optional int32 aB = 2;\n}\n",
+            "x.proto:4:18: a field with the same JSON name is already defined\n  |\n\
+             4 |   optional int32 aB = 2;\n  |                  ^\nrename one of the two",
+        ),
+        (
             "syntax = \"proto3\";\nmessage A {\n\tint32 a = 1;\n\tint32 b = 1;\n}\n",
             "x.proto:4:12: field number '1' is already used\n  |\n4 | \tint32 b = 1;\n  | \t          ^\n\
              give it a number of its own",
         ),
     ];
     for (proto, expected) in rows {
-        let scratch = Scratch::new();
-        let path = scratch.write("x.proto", proto);
-        let error = scratch
-            .builder()
-            .compile_protos(&[path], &[&scratch.0])
-            .unwrap_err();
-        let directory = format!("{}/", scratch.0.display());
-        assert_eq!(error.to_string().replace(&directory, ""), expected);
+        assert_eq!(compiled("x.proto", proto).unwrap_err(), expected);
+    }
+}
+
+/// Compiles one file alone; what is said of it, with the folder taken out.
+fn compiled(name: &str, proto: &str) -> Result<(), String> {
+    let scratch = Scratch::new();
+    let path = scratch.write(name, proto);
+    let outcome = scratch.builder().compile_protos(&[path], &[&scratch.0]);
+    outcome.map_err(|error| {
         assert_eq!(
             format!("{error:?}"),
             error.to_string(),
             "main prints the one, people write the other"
         );
+        error
+            .to_string()
+            .replace(&format!("{}/", scratch.0.display()), "")
+    })
+}
+
+/// Names that rustc would find to be the same, at a place that nobody wrote.
+#[test]
+fn names_that_are_one_in_rust_are_refused() {
+    // The file after `package p;` on its second line, and what is said.
+    let rows = [
+        (
+            "service Foo {}\nservice FOO {}\n",
+            "x.proto:4:9: service 'FOO' and service 'Foo' (line 3) are both `foo_server` in Rust\n  |\n\
+             4 | service FOO {}\n  |         ^\nrename one of the two",
+        ),
+        (
+            "service FooBar {}\nservice Foo_Bar {}\n",
+            "x.proto:4:9: service 'Foo_Bar' and service 'FooBar' (line 3) are both `foo_bar_server` in Rust",
+        ),
+        (
+            "service Foo {}\nmessage FooServer { message In {} }\n",
+            "x.proto:3:9: service 'Foo' and message 'FooServer' (line 4) are both `foo_server` in Rust",
+        ),
+        (
+            "service Foo {}\nmessage FooClient { oneof in { int32 a = 1; } }\n",
+            "x.proto:3:9: service 'Foo' and message 'FooClient' (line 4) are both `foo_client` in Rust",
+        ),
+        (
+            "message User_Id {}\nmessage UserID {}\n",
+            "x.proto:4:9: message 'UserID' and message 'User_Id' (line 3) are both `UserId` in Rust",
+        ),
+        (
+            "message Kind {}\nenum KIND { NO = 0; }\n",
+            "x.proto:4:6: enum 'KIND' and message 'Kind' (line 3) are both `Kind` in Rust",
+        ),
+        (
+            "message Outer {\n  message In {}\n  enum IN { NO = 0; }\n}\n",
+            "x.proto:5:8: enum 'IN' and message 'In' (line 4) are both `In` in Rust",
+        ),
+        (
+            "message A {\n  int32 aB = 1;\n  oneof a_b { int32 c = 2; }\n}\n",
+            "x.proto:5:9: oneof 'a_b' and field 'aB' (line 4) are both `a_b` in Rust",
+        ),
+        (
+            "message A {\n  int32 a_b = 1;\n  int32 AB = 2;\n}\n",
+            "x.proto:5:9: camel-case name of field 'a_b' conflicts with field 'AB'\n  |\n\
+             5 |   int32 AB = 2;\n  |         ^\nrename one of the two",
+        ),
+    ];
+    for (proto, expected) in rows {
+        let error = compiled(
+            "x.proto",
+            &format!("syntax = \"proto3\";\npackage p;\n{proto}"),
+        );
+        let error = error.expect_err(proto);
+        assert!(error.starts_with(expected), "{error}");
+        assert!(error.ends_with("rename one of the two"), "{error}");
     }
+    // Proto2 has fields that proto3 would not.
+    let error = compiled(
+        "x.proto",
+        "syntax = \"proto2\";\nmessage A {\n  oneof o { int32 A_B = 1; int32 a_b = 2; }\n}\n",
+    );
+    let error = error.unwrap_err();
+    let expected = "x.proto:3:34: field 'a_b' and field 'A_B' (line 3) are both `AB` in Rust";
+    assert!(error.starts_with(expected), "{error}");
+}
+
+/// What looks like a collision, and is none.
+#[test]
+fn names_that_only_look_the_same_are_taken() {
+    let rows = [
+        (
+            "service Foo {} message FooServer {}",
+            "a message without a module",
+        ),
+        (
+            "service Foo {} message foo { message In {} }",
+            "another module",
+        ),
+        ("service Foo {} service FooServer {}", "one more `_server`"),
+        (
+            "message A { oneof kind { int32 b = 1; } message Kind {} }",
+            "prost-build's `KindOneOf`",
+        ),
+        (
+            "enum Kind { KIND_A = 0; } message A { Kind kind = 1; }",
+            "a field and a type",
+        ),
+        (
+            "message A { optional int32 b = 1; }",
+            "the oneof of `optional`",
+        ),
+        (
+            "message A { map<string, A> b = 1; message B {} }",
+            "the message of a map",
+        ),
+        (
+            "service A { rpc Get(M) returns (M); rpc get(M) returns (M); } message M {}",
+            "methods",
+        ),
+    ];
+    for (proto, why) in rows {
+        let proto = format!("syntax = \"proto3\";\npackage p;\n{proto}");
+        compiled("x.proto", &proto).unwrap_or_else(|error| panic!("{why}: {error}"));
+    }
+}
+
+#[test]
+fn names_meet_across_files_and_packages() {
+    let scratch = Scratch::new();
+    let head = "syntax = \"proto3\";\npackage";
+    scratch.write("a.proto", &format!("{head} p;\nservice Foo {{}}\n"));
+    let same = scratch.write(
+        "b.proto",
+        &format!("{head} p;\nimport \"a.proto\";\nservice FOO {{}}\n"),
+    );
+    let below = scratch.write(
+        "c.proto",
+        &format!("{head} p.foo_client;\nimport \"a.proto\";\n"),
+    );
+    let directory = format!("{}/", scratch.0.display());
+    let compile = |builder: Builder, proto: &Path| {
+        let outcome = builder.compile_protos(&[proto], &[&scratch.0]);
+        outcome.map_err(|error| error.to_string().replace(&directory, ""))
+    };
+
+    let error = compile(scratch.builder(), &same).unwrap_err();
+    let expected =
+        "b.proto:4:9: service 'FOO' and service 'Foo' (a.proto:3:9) are both `foo_server` in Rust";
+    assert!(error.starts_with(expected), "{error}");
+    compile(
+        scratch.builder().build_client(false).build_server(false),
+        &same,
+    )
+    .unwrap();
+
+    compile(scratch.builder(), &below).unwrap();
+    let error = compile(scratch.builder().include_file("all.rs"), &below).unwrap_err();
+    let expected = "c.proto:2:1: package 'p.foo_client' and service 'Foo' (a.proto:3:9) are both `foo_client` in Rust";
+    assert!(error.starts_with(expected), "{error}");
+
+    // A descriptor set may not say where.
+    use protox::prost::Message as _;
+    let set = scratch.0.join("set.bin");
+    let builder = scratch.builder().build_client(false).build_server(false);
+    compile(builder.file_descriptor_set_path(&set), &same).unwrap();
+    let mut fds = codegen::FileDescriptorSet::decode(fs::read(&set).unwrap().as_slice()).unwrap();
+    for file in &mut fds.file {
+        file.source_code_info = None;
+    }
+    assert_eq!(
+        scratch.builder().compile_fds(fds).unwrap_err().to_string(),
+        "b.proto: service 'FOO' and service 'Foo' (a.proto) are both `foo_server` in Rust\n\
+         rename one of the two"
+    );
 }
 
 #[test]

@@ -348,13 +348,17 @@ impl Options {
         }
     }
 
+    /// Whether the item at this path is taken from elsewhere.
+    pub(super) fn is_extern(&self, proto: &str) -> bool {
+        let within = |path: &str| names::matches(path, proto);
+        self.extern_paths.iter().any(|(path, _)| within(path))
+            || (!self.compile_well_known_types && within(".google.protobuf"))
+    }
+
     /// The path of a message from within a service's module, which lies beside the messages.
     pub(super) fn rust_path(&self, rust: &str, proto: &str) -> String {
-        let within = |path: &str| names::matches(path, proto);
-        let is_extern = self.extern_paths.iter().any(|(path, _)| within(path))
-            || (!self.compile_well_known_types && within(".google.protobuf"));
         let rust = tidy::real_paths(rust);
-        if is_extern {
+        if self.is_extern(proto) {
             rust
         } else {
             format!("super::{rust}")

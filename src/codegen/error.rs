@@ -43,9 +43,12 @@ impl Error {
     /// An error at a place in a file.
     pub(super) fn at(place: &Place, message: &str) -> Self {
         let Place { file, line, column } = place;
-        let mut text = format!("{}:{line}:{column}: {message}", file.display());
+        let mut text = format!("{place}: {message}");
         let source = std::fs::read_to_string(file).unwrap_or_default();
-        if let Some(source_line) = source.lines().nth(line.saturating_sub(1)) {
+        let source_line = line
+            .checked_sub(1)
+            .and_then(|line| source.lines().nth(line));
+        if let Some(source_line) = source_line {
             let margin = " ".repeat(line.to_string().len());
             // Tabs are as wide as the terminal likes: the mark's line repeats them.
             let before = source_line.chars().take(column.saturating_sub(1));
@@ -63,6 +66,8 @@ impl Error {
         // protox gives the place to miette's printers, and besides only in its `Debug` text:
         // "file:line:column: message".
         let (message, debug) = (error.to_string(), format!("{error:?}"));
+        // A name that the file does not give is not known to what says this.
+        let message = message.replace("JSON name ''", "the same JSON name");
         let file = error.file().map(|file| on_disk(file, includes));
         if let Some(place) = file.as_ref().and_then(|file| Place::in_text(&debug, file)) {
             let message = match is_edition(&place) {
@@ -91,7 +96,7 @@ impl Error {
 /// Refused in a sentence of our own, since both libraries beneath would only name a token.
 pub(super) const EDITIONS: &str = "this file uses editions, which temaki's codegen does not read";
 
-/// A place in a file; line and column count from 1.
+/// A place in a file; line and column count from 1, and are 0 where nothing tells them.
 pub(super) struct Place {
     pub(super) file: PathBuf,
     pub(super) line: usize,
@@ -112,6 +117,16 @@ impl Place {
     }
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place { file, line, column } = self;
+        match line {
+            0 => write!(f, "{}", file.display()),
+            _ => write!(f, "{}:{line}:{column}", file.display()),
+        }
+    }
+}
+
 fn is_edition(place: &Place) -> bool {
     let source = std::fs::read_to_string(&place.file).unwrap_or_default();
     let line = source.lines().nth(place.line.saturating_sub(1));
@@ -119,7 +134,7 @@ fn is_edition(place: &Place) -> bool {
 }
 
 /// The file that protox calls `name`, by the path that the user knows it by.
-fn on_disk(name: &str, includes: &[PathBuf]) -> PathBuf {
+pub(super) fn on_disk(name: &str, includes: &[PathBuf]) -> PathBuf {
     let found = includes.iter().map(|include| tidy_join(include, name));
     let mut found = found.filter(|path| path.exists());
     found.next().unwrap_or_else(|| PathBuf::from(name))
@@ -162,6 +177,9 @@ fn advice(message: &str) -> Option<&'static str> {
              compile_protos",
         ),
         ("is defined twice", "rename one of the two"),
+        ("conflicts with field", "rename one of the two"),
+        ("the same JSON name", "rename one of the two"),
+        ("in Rust", "rename one of the two"),
         ("is already used", "give it a number of its own"),
         ("enums must be 0", "give the first value the number 0"),
         (

@@ -43,7 +43,9 @@
 //!
 //! # What is refused
 //!
-//! Editions (`edition = "2023";`): the files are read as proto2 or proto3 only.
+//! Editions (`edition = "2023";`): the files are read as proto2 or proto3 only. And names that are
+//! two in the `.proto` file and one in Rust, such as services `Foo` and `FOO`; only methods of one
+//! service get an underscore in such a case.
 //!
 //! [prost]: https://docs.rs/prost
 //
@@ -52,6 +54,7 @@
 
 mod builder;
 mod client;
+mod collisions;
 mod comments;
 mod error;
 mod layout;
@@ -149,7 +152,7 @@ impl Builder {
             // Encoded by protox, which keeps custom options that the types of prost do not know.
             write(path, &compiler.encode_file_descriptor_set())?;
         }
-        self.write_rust(compiler.file_descriptor_set())
+        self.write_rust(compiler.file_descriptor_set(), &includes)
     }
 
     /// Compiles a descriptor set that something else has made, such as `buf build`.
@@ -163,7 +166,7 @@ impl Builder {
         if let Some(path) = &self.file_descriptor_set_path {
             write(path, &fds.encode_to_vec())?;
         }
-        self.write_rust(fds)
+        self.write_rust(fds, &[])
     }
 
     /// Reads a descriptor set from a file, as `protoc -o` and `buf build -o` write it, and compiles
@@ -187,7 +190,9 @@ impl Builder {
         self.compile_fds(fds)
     }
 
-    fn write_rust(self, mut fds: FileDescriptorSet) -> Result<(), Error> {
+    fn write_rust(self, mut fds: FileDescriptorSet, includes: &[PathBuf]) -> Result<(), Error> {
+        let nested = self.include_file.is_some();
+        collisions::check(&fds.file, &self.options, nested, includes)?;
         let (target, in_out_dir) = match (&self.out_dir, env::var_os("OUT_DIR")) {
             (Some(path), _) => (path.clone(), false),
             (None, Some(path)) => (PathBuf::from(path), true),

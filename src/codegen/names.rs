@@ -194,7 +194,7 @@ pub(super) fn plain(name: &str) -> &str {
 }
 
 /// `UserService` to `user_service`, by the rules that prost-build applies to everything else.
-fn snake(name: &str) -> String {
+pub(super) fn snake(name: &str) -> String {
     let module = Module::from_protobuf_package_name(name);
     let name: String = module.parts().map(plain).collect();
     // `self_`, which is no keyword: nor is what begins with `self`.
@@ -203,7 +203,7 @@ fn snake(name: &str) -> String {
 
 /// `ListUsers` and `list_users` to `ListUsers`. Capitals stay as they are (`GetUserUUID`): tonic
 /// does the same.
-fn upper_camel(name: &str) -> String {
+pub(super) fn upper_camel(name: &str) -> String {
     let capitalise = |word: &str| {
         let mut chars = word.chars();
         chars
