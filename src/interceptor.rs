@@ -93,8 +93,8 @@ pub trait AsyncInterceptor: Send + Sync + 'static {
     /// Sees how the call ended, success included, and sees and changes the trailing metadata: on a
     /// server before it is sent, on a client before the caller gets it. `status` is for reading
     /// code and message; its own metadata is `trailers`. Called once at most: not where the call
-    /// was dropped or cut off, and not for a call that this or an earlier interceptor refused. One
-    /// that a later interceptor refused has ended as well, and is seen.
+    /// was dropped or cut off, and not for a call that this interceptor or an earlier one did not
+    /// let pass. One that ended at a later interceptor has ended as well, and is seen.
     fn trailers(&self, call: &InterceptedCall, status: &Status, trailers: &mut MetadataMap) {
         let _ = (call, status, trailers);
     }
@@ -123,15 +123,26 @@ impl<I: AsyncInterceptor> AsyncInterceptor for Arc<I> {
 pub struct InterceptedCall {
     path: PathAndQuery,
     extensions: Extensions,
+    /// So many interceptors, from the first on, have let it pass; they see its end.
+    passed: usize,
 }
 
 impl InterceptedCall {
+    fn of(request: &Request<()>, passed: usize) -> Self {
+        let path = request.path().cloned();
+        Self {
+            path: path.unwrap_or(PathAndQuery::from_static("/")),
+            extensions: request.extensions().clone(),
+            passed,
+        }
+    }
+
     /// The path of the method, `/package.Service/Method`.
     pub fn path(&self) -> &str {
         self.path.as_str()
     }
 
-    /// The request's extensions as they were behind the last interceptor.
+    /// The request's extensions as they were behind the last interceptor that let it pass.
     pub fn extensions(&self) -> &Extensions {
         &self.extensions
     }
@@ -184,73 +195,50 @@ impl Interceptors {
     /// Passes the request through all of them, first to last. Without an asynchronous one among
     /// them this never waits and never allocates.
     ///
-    /// Where one of them refuses the call, those before it see the end here: the list is passed no
-    /// further, and nobody else will show it to them.
-    pub(crate) async fn request(&self, mut request: Request<()>) -> Result<Request<()>, Status> {
+    /// `call` is what [`response`](Self::response) and [`trailers`](Self::trailers) will need. It
+    /// is written at each step, so that those who let the call pass see its end, whichever it is: a
+    /// later one may refuse it, or not be done when its time is up. It stays None if nobody looks at
+    /// answers.
+    pub(crate) async fn request(
+        &self,
+        mut request: Request<()>,
+        call: &mut Option<Box<InterceptedCall>>,
+    ) -> Result<Request<()>, Status> {
         for (at, interceptor) in self.list.iter().flat_map(|list| list.iter()).enumerate() {
-            let before = if at == 0 {
-                None
-            } else {
-                self.call_of(&request)
-            };
-            let before = before.map(Box::new);
             let passed = match interceptor.request(request) {
                 Step::Done(result) => result,
                 Step::Wait(future) => future.await,
             };
-            request = match (passed, before) {
-                (Ok(request), _) => request,
-                (Err(status), None) => return Err(status),
-                (Err(status), Some(call)) => return Err(self.refused(at, &call, status)),
-            };
+            request = passed?;
+            if self.sees_answers {
+                *call = Some(Box::new(InterceptedCall::of(&request, at + 1)));
+            }
         }
         Ok(request)
     }
 
-    /// Shows a refusal to those before the one at `at`, who refused it.
-    fn refused(&self, at: usize, call: &InterceptedCall, mut status: Status) -> Status {
-        let mut trailers = std::mem::take(status.metadata_mut());
-        let all = self.list.as_deref().map_or(&[][..], Vec::as_slice);
-        for interceptor in all.iter().take(at).rev() {
-            interceptor.trailers(call, &status, &mut trailers);
-        }
-        *status.metadata_mut() = trailers;
-        status
-    }
-
-    /// What [`response`](Self::response) and [`trailers`](Self::trailers) will need, taken from the
-    /// request before it goes to its handler or stream. None if nobody looks at answers.
-    pub(crate) fn call_of<T>(&self, request: &Request<T>) -> Option<InterceptedCall> {
-        if !self.sees_answers {
-            return None;
-        }
-        let path = request
-            .path()
-            .cloned()
-            .unwrap_or_else(|| PathAndQuery::from_static("/"));
-        Some(InterceptedCall {
-            path,
-            extensions: request.extensions().clone(),
-        })
-    }
-
-    /// Shows the response metadata to all of them, last to first.
+    /// Shows the response metadata to all that let `call` pass, last to first.
     pub(crate) fn response(&self, call: &InterceptedCall, metadata: &mut MetadataMap) {
-        for interceptor in self.list.iter().flat_map(|list| list.iter().rev()) {
+        for interceptor in self.who_let_pass(call) {
             interceptor.response(call, metadata);
         }
     }
 
-    /// Shows the end to all of them, last to first.
+    /// Shows the end to all that let `call` pass, last to first.
     pub(crate) fn trailers(
         &self,
         call: &InterceptedCall,
         status: &Status,
         trailers: &mut MetadataMap,
     ) {
-        for interceptor in self.list.iter().flat_map(|list| list.iter().rev()) {
+        for interceptor in self.who_let_pass(call) {
             interceptor.trailers(call, status, trailers);
         }
+    }
+
+    fn who_let_pass(&self, call: &InterceptedCall) -> impl Iterator<Item = &Arc<dyn Erased>> {
+        let all = self.list.as_deref().map_or(&[][..], Vec::as_slice);
+        all.iter().take(call.passed).rev()
     }
 
     fn add(&mut self, interceptor: Arc<dyn Erased>) {
@@ -386,8 +374,9 @@ mod tests {
 
         let mut request = Request::new(());
         request.set_path(PathAndQuery::from_static("/S/M"));
-        let request = at_once(all.request(request)).unwrap();
-        let call = all.call_of(&request).unwrap();
+        let mut call = None;
+        at_once(all.request(request, &mut call)).unwrap();
+        let call = call.unwrap();
         let mut metadata = MetadataMap::new();
         all.response(&call, &mut metadata);
         all.trailers(&call, &Status::not_found("x"), &mut MetadataMap::new());
@@ -412,9 +401,10 @@ mod tests {
         let mut all = Interceptors::default();
         all.push(|_: Request<()>| Err(Status::unauthenticated("no token")));
         all.push(plain("never", &log));
-        let refused = at_once(all.request(Request::new(()))).unwrap_err();
+        let mut call = None;
+        let refused = at_once(all.request(Request::new(()), &mut call)).unwrap_err();
         assert_eq!(refused.code(), Code::Unauthenticated);
-        assert!(log.lock().unwrap().is_empty());
+        assert!(call.is_none() && log.lock().unwrap().is_empty());
     }
 
     #[test]
@@ -425,8 +415,10 @@ mod tests {
         all.push_async(Watch("b", Arc::clone(&log)));
         all.push(|_: Request<()>| Err(Status::unauthenticated("no token")));
         all.push_async(Watch("never", Arc::clone(&log)));
-        let refused = at_once(all.request(Request::new(()))).unwrap_err();
+        let mut call = None;
+        let refused = at_once(all.request(Request::new(()), &mut call)).unwrap_err();
         assert_eq!(refused.code(), Code::Unauthenticated);
+        all.trailers(&call.unwrap(), &refused, &mut MetadataMap::new());
         assert_eq!(
             *log.lock().unwrap(),
             [
@@ -448,7 +440,7 @@ mod tests {
             Ok(request)
         });
         for _ in 0..2 {
-            let request = at_once(all.request(Request::new(()))).unwrap();
+            let request = at_once(all.request(Request::new(()), &mut None)).unwrap();
             assert_eq!(request.metadata().get("x-calls").unwrap(), "1");
         }
     }
@@ -457,15 +449,14 @@ mod tests {
     fn none_is_one_null_pointer() {
         let none = Interceptors::default();
         assert!(none.is_empty() && none.then(&none).is_empty());
-        assert!(none.call_of(&Request::new(())).is_none());
-        assert!(at_once(none.request(Request::new(()))).is_ok());
+        let mut call = None;
+        assert!(at_once(none.request(Request::new(()), &mut call)).is_ok());
+        assert!(call.is_none());
 
         let mut plain_only = Interceptors::default();
         plain_only.push(|request: Request<()>| Ok(request));
         assert!(!plain_only.is_empty());
-        assert!(
-            plain_only.call_of(&Request::new(())).is_none(),
-            "nobody looks at answers"
-        );
+        assert!(at_once(plain_only.request(Request::new(()), &mut call)).is_ok());
+        assert!(call.is_none(), "nobody looks at answers");
     }
 }

@@ -82,12 +82,15 @@ impl Outgoing {
     pub(super) async fn intercept(&mut self, channel: &Channel) -> Result<(), Status> {
         let mut head = std::mem::replace(&mut self.head, Request::new(()));
         head.set_path(self.path.clone());
-        let request = pin!(channel.interceptors.request(head));
-        self.head = within(self.deadline, request).await??;
+        let passed = channel.interceptors.request(head, &mut self.intercepted);
+        let passed = within(self.deadline, pin!(passed)).await;
+        self.head = match passed.and_then(|passed| passed) {
+            Ok(head) => head,
+            Err(status) => return Err(self.show_failure(channel, status)),
+        };
         // One of them may have set a limit; what the call had before is not made longer by it.
         let set = deadline::earliest(timer::now(), [self.head.timeout(), None]);
         self.deadline = [self.deadline, set].into_iter().flatten().min();
-        self.intercepted = channel.interceptors.call_of(&self.head).map(Box::new);
         Ok(())
     }
 
@@ -147,6 +150,14 @@ impl Outgoing {
         if let Some(call) = &self.intercepted {
             channel.interceptors.response(call, metadata);
         }
+    }
+
+    /// Shows to interceptors that the call ended before there was an answer.
+    fn show_failure(&self, channel: &Channel, mut status: Status) -> Status {
+        if let Some(call) = &self.intercepted {
+            show_failure(&channel.interceptors, call, &mut status);
+        }
+        status
     }
 
     /// What shows the end of a stream to interceptors, when it comes.

@@ -229,8 +229,8 @@ impl<C: Codec> Opened<C> {
         }
         let request = self.take_request();
         // In a box, so that a call without interceptors does not carry room for them.
-        let request = Box::pin(self.interceptors.request(request)).await?;
-        self.intercepted = self.interceptors.call_of(&request).map(Box::new);
+        let intercepted = &mut self.intercepted;
+        let request = Box::pin(self.interceptors.request(request, intercepted)).await?;
         self.request = Some(request);
         Ok(())
     }

@@ -267,6 +267,119 @@ async fn they_see_every_end_and_add_to_its_trailers() {
     assert!(lines.lock().unwrap().is_empty());
 }
 
+/// Adds to the trailers, and counts the ends that it sees.
+#[derive(Clone, Default)]
+struct Adds(Arc<Mutex<Vec<String>>>);
+
+impl AsyncInterceptor for Adds {
+    fn trailers(&self, _: &InterceptedCall, status: &Status, trailers: &mut MetadataMap) {
+        let private = trailers.get("x-private").is_some();
+        let line = format!("{} {private}", status.code().name());
+        self.0.lock().unwrap().push(line);
+        trailers.insert("x-added", "1".parse().unwrap());
+    }
+}
+
+/// The way from the one that adds to the handler: what a header of the request says happens there.
+struct Gateway {
+    /// What another server said.
+    received: Status,
+}
+
+impl AsyncInterceptor for Gateway {
+    async fn request(&self, request: Request<()>) -> Result<Request<()>, Status> {
+        let what = request.metadata().get("x-end");
+        match what.map(|what| what.to_str().unwrap()) {
+            None => Ok(request),
+            Some("refuse") => Err(Status::permission_denied("as asked")),
+            Some("relay") => Err(self.received.clone()),
+            Some("forward") => Err(self.received.clone().forward_metadata()),
+            Some("panic") => panic!("an interceptor that panics, as it was told to"),
+            Some(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// A status with metadata, as it comes from another server.
+async fn received() -> Status {
+    let listener = RawServer::bind().await;
+    let target = listener.target();
+    let connecting = tokio::spawn(async move { temaki::Channel::connect(target.as_str()).await });
+    let mut upstream = listener.accept().await;
+    let channel = soon("a channel", connecting).await.unwrap().unwrap();
+    let path = http::uri::PathAndQuery::from_static("/up.Stream/Call");
+    let request = Request::new(bytes::Bytes::new());
+    let call = channel.unary(path, temaki::codec::BytesCodec, request);
+    let answer = async {
+        let (stream, _) = upstream.expect_request().await;
+        let end = [
+            (":status", "200"),
+            ("content-type", "application/grpc"),
+            ("grpc-status", "10"),
+            ("x-private", "1"),
+        ];
+        upstream.headers(stream, END_STREAM, &end).await;
+    };
+    soon("an answer", async { tokio::join!(call, answer).0 })
+        .await
+        .unwrap_err()
+}
+
+#[tokio::test]
+async fn what_earlier_ones_add_goes_out_in_every_ending() {
+    let (adds, received) = (Adds::default(), received().await);
+    let relayed = received.clone();
+    let mut methods = temaki::server::Methods::new("test.Relay", Arc::new(()));
+    methods.unary(
+        "Fail",
+        temaki::codec::BytesCodec,
+        move |_, _: Request<bytes::Bytes>| {
+            std::future::ready(Err::<Response<bytes::Bytes>, _>(relayed.clone()))
+        },
+    );
+    let builder = Server::builder()
+        .add_service(methods)
+        .async_interceptor(adds.clone())
+        .interceptor(|request: Request<()>| Ok(request))
+        .async_interceptor(Gateway { received });
+    let server = TestServer::start(builder).await;
+    let mut peer = server.peer().await;
+    #[rustfmt::skip]
+    let rows = [
+        // path, what happens on the way, status, whether the other server's metadata goes on
+        (ECHO, "", "OK", false, "a success"),
+        ("/test.Kit/Repeat", "", "OK", false, "a stream"),
+        ("/test.Kit/Fail", "", "NOT_FOUND", false, "the handler's error"),
+        ("/test.Relay/Fail", "", "ABORTED", false, "another server's error, from the handler"),
+        ("/test.Kit/Panic", "", "INTERNAL", false, "a panic of the handler"),
+        (ECHO, "refuse", "PERMISSION_DENIED", false, "a refusal"),
+        (ECHO, "relay", "ABORTED", false, "a refusal in another server's words"),
+        (ECHO, "forward", "ABORTED", true, "with its metadata, as it was told to"),
+        (ECHO, "panic", "INTERNAL", false, "a panic on the way"),
+        (ECHO, "wait", "DEADLINE_EXCEEDED", false, "a deadline on the way"),
+        ("/test.Kit/Join", "refuse", "PERMISSION_DENIED", false, "of a stream of requests"),
+    ];
+    for (index, (path, end, name, private, why)) in rows.into_iter().enumerate() {
+        let stream = 2 * index as u32 + 1;
+        let mut fields = request_with(path, &[("grpc-timeout", "10S")]);
+        if end == "wait" {
+            fields = request_with(path, &[("grpc-timeout", "100m")]);
+        }
+        if !end.is_empty() {
+            fields.push(("x-end", end));
+        }
+        peer.call(stream, &fields, "1").await;
+        let answer = peer.answer(stream).await;
+        let code = answer.status().expect("a status").parse().unwrap();
+        assert_eq!(Code::from_i32(code).name(), name, "{why}");
+        assert_eq!(answer.trailers.all("x-added"), ["1"], "{why}: {answer:?}");
+        let goes_on = answer.trailers.get("x-private").is_some();
+        assert_eq!(goes_on, private, "{why}");
+        let seen = std::mem::take(&mut *adds.0.lock().unwrap());
+        assert_eq!(seen, [format!("{name} {private}")], "{why}: seen once");
+    }
+}
+
 /// Waits for what never comes.
 struct Never;
 
