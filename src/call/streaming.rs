@@ -45,6 +45,8 @@ struct Wire<T> {
     decode: Decode<T>,
     deadline: Timer,
     ending: Ending,
+    /// Read before anybody asked for it.
+    ahead: Option<Box<Result<Option<T>, Status>>>,
     /// The trailing metadata of a client's call, once it has come.
     trailers: Option<MetadataMap>,
 }
@@ -91,6 +93,7 @@ impl<T: 'static> Streaming<T> {
             decode,
             deadline,
             ending,
+            ahead: None,
             trailers: None,
         })))
     }
@@ -128,6 +131,18 @@ impl<T> Streaming<T> {
         }
     }
 
+    /// Reads one message ahead of the reader: so the end of a call is noticed although nobody reads.
+    #[cfg(feature = "client")]
+    pub(crate) fn poll_ahead(&mut self, cx: &mut Context<'_>) {
+        if let Source::Wire(wire) = &mut self.0 {
+            if wire.ahead.is_none() {
+                if let Poll::Ready(next) = wire.poll_message(cx) {
+                    wire.ahead = Some(Box::new(next));
+                }
+            }
+        }
+    }
+
     pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, Status>> {
         match &mut self.0 {
             Source::Wire(wire) => wire.poll_message(cx),
@@ -146,6 +161,9 @@ impl<T> Streaming<T> {
 
 impl<T> Wire<T> {
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, Status>> {
+        if let Some(ahead) = self.ahead.take() {
+            return Poll::Ready(*ahead);
+        }
         let Some(receiver) = &mut self.receiver else {
             return Poll::Ready(Ok(None));
         };

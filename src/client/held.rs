@@ -8,10 +8,10 @@
 //! What opens the call and what sends its messages are two tasks behind it, begun by the first use of
 //! either end. So any future of either end may be dropped without harm: a wait was given up, nothing more.
 
-use std::future::poll_fn;
-use std::pin::pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -67,7 +67,9 @@ enum Reading<Res> {
     /// Response headers have not been read.
     Head(oneshot::Receiver<Result<Answer, Status>>),
     Open((MetadataMap, Streaming<Res>)),
-    /// The call failed before its first message.
+    /// The call failed before its first message, which nobody was told yet.
+    Broken(Status),
+    /// It did, and that was told.
     Failed,
 }
 
@@ -226,12 +228,22 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
         self
     }
 
-    /// As [`CallSender::send`].
+    /// As [`CallSender::send`]. While it waits it reads one message ahead, so that a server which has answered
+    /// completely does not keep it waiting.
     ///
     /// # Errors
     /// As there.
     pub async fn send(&mut self, message: Req) -> Result<(), Status> {
-        self.sender.send(message).await
+        let Self { sender, receiver } = self;
+        sender.put(message)?;
+        poll_fn(|cx| {
+            let sent = sender.poll_sent(cx);
+            if sent.is_pending() {
+                receiver.poll_ahead(cx);
+            }
+            sent
+        })
+        .await
     }
 
     /// As [`CallSender::half_close`].
@@ -285,6 +297,12 @@ impl<Req> CallSender<Req> {
     /// If the message is too large; the call goes on. If the call is over: then the receiver knows how it
     /// ended.
     pub async fn send(&mut self, message: Req) -> Result<(), Status> {
+        self.put(message)?;
+        poll_fn(|cx| self.poll_sent(cx)).await
+    }
+
+    /// Makes the bytes of `message`, for [`poll_sent`](Self::poll_sent).
+    fn put(&mut self, message: Req) -> Result<(), Status> {
         if self.half_closed {
             return Err(Status::library(
                 Code::Internal,
@@ -294,8 +312,12 @@ impl<Req> CallSender<Req> {
         }
         self.opening.begin();
         self.buffer.clear();
-        (self.encode)(message, &mut self.buffer)?;
-        poll_fn(|cx| self.opening.lane.poll_offer(cx, &mut self.buffer)).await
+        (self.encode)(message, &mut self.buffer)
+    }
+
+    /// Hands them over to the lane, and waits for room in it.
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        self.opening.lane.poll_offer(cx, &mut self.buffer)
     }
 
     /// Ends the stream of requests: END_STREAM, after all that was sent. The answers go on. A second call
@@ -360,21 +382,39 @@ impl<Res: 'static> CallReceiver<Res> {
 
     /// What the server answers with, once it does.
     async fn head(&mut self) -> Result<&mut (MetadataMap, Streaming<Res>), Status> {
-        if let Reading::Head(answer) = &mut self.reading {
+        if matches!(self.reading, Reading::Head(_)) {
             self.opening.begin();
-            // A task that is gone without a word was dropped together with its runtime.
-            let answer = answer.await.unwrap_or_else(|_| Err(stopped()));
-            match answer {
-                Ok(answer) => self.reading = Reading::Open(self.open(answer)),
-                Err(status) => {
-                    self.reading = Reading::Failed;
-                    return Err(status);
-                }
-            }
+            poll_fn(|cx| self.poll_head(cx)).await;
+        }
+        if let Reading::Broken(status) = &self.reading {
+            let status = status.clone();
+            self.reading = Reading::Failed;
+            return Err(status);
         }
         match &mut self.reading {
             Reading::Open(open) => Ok(open),
-            Reading::Head(_) | Reading::Failed => Err(ended()),
+            Reading::Head(_) | Reading::Broken(_) | Reading::Failed => Err(ended()),
+        }
+    }
+
+    /// `Ready` when it is known what the server answers with.
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Reading::Head(answer) = &mut self.reading {
+            let answer = ready!(Pin::new(answer).poll(cx));
+            // A task that is gone without a word was dropped together with its runtime.
+            self.reading = match answer.unwrap_or_else(|_| Err(stopped())) {
+                Ok(answer) => Reading::Open(self.open(answer)),
+                Err(status) => Reading::Broken(status),
+            };
+        }
+        Poll::Ready(())
+    }
+
+    /// Reads one message ahead of who uses this end: that the answer is complete is then known to the lane.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) {
+        let known = self.poll_head(cx);
+        if let (Poll::Ready(()), Reading::Open((_, messages))) = (known, &mut self.reading) {
+            messages.poll_ahead(cx);
         }
     }
 

@@ -155,6 +155,65 @@ async fn b66_a_reset_unblocks_a_sender_whose_answer_nobody_reads() {
     assert_eq!(status.message(), "too much");
 }
 
+/// One task that sends and does not read, and a peer that has answered and does not reset what it no longer
+/// wants: whatever the answer is.
+#[tokio::test]
+async fn b66_the_end_of_an_answer_unblocks_a_caller_who_only_sends() {
+    let window = [(setting::INITIAL_WINDOW_SIZE, 1000)];
+    let (channel, mut peer) = connected_with(|endpoint| endpoint, &window).await;
+    peer.credits = false;
+    let large = Bytes::from(vec![b'x'; LARGE]);
+    let end = [("grpc-status", "8"), ("grpc-message", "too much")];
+    for answer in ["status", "headers, status", "page"] {
+        let (mut call, large) = (held(&channel), large.clone());
+        let sending = tokio::spawn(async move { (call.send(large).await, call) });
+        let (stream, _) = peer.expect_request().await;
+        assert_eq!(peer.expect_data(stream).await.len(), 1000);
+        let (code, text, reset) = match answer {
+            "status" => {
+                peer.headers(stream, END_STREAM, &response_with(&end)).await;
+                (Code::ResourceExhausted, "too much", NO_ERROR)
+            }
+            "headers, status" => {
+                peer.headers(stream, 0, &response()).await;
+                peer.ping().await;
+                peer.headers(stream, END_STREAM, &end).await;
+                (Code::ResourceExhausted, "too much", NO_ERROR)
+            }
+            _ => {
+                peer.headers(stream, END_STREAM, &[(":status", "503")])
+                    .await;
+                (Code::Unavailable, "HTTP status 503", CANCEL)
+            }
+        };
+        let (sent, mut call) = ended(sending).await;
+        judged(sent.unwrap_err());
+        let status = call.message().await.unwrap_err();
+        assert_eq!(status.code(), code, "{answer}");
+        assert!(status.message().contains(text), "{answer}: {status}");
+        assert_eq!(call.message().await.unwrap(), None, "told once");
+        peer.expect_reset(stream, reset).await;
+        peer.window_update(0, 1000).await;
+    }
+    // What was read ahead is not lost.
+    let mut call = held(&channel);
+    let sending = tokio::spawn(async move { (call.send(large).await, call) });
+    let (stream, _) = peer.expect_request().await;
+    assert_eq!(peer.expect_data(stream).await.len(), 1000);
+    peer.headers(stream, 0, &response()).await;
+    peer.data(stream, 0, &message("one")).await;
+    peer.data(stream, 0, &message("two")).await;
+    peer.ping().await;
+    peer.window_update(0, 1 << 20).await;
+    peer.window_update(stream, 1 << 20).await;
+    let (sent, mut call) = ended(sending).await;
+    sent.unwrap();
+    assert_eq!(call.message().await.unwrap().unwrap(), "one");
+    assert_eq!(call.message().await.unwrap().unwrap(), "two");
+    peer.ok(stream).await;
+    assert_eq!(call.message().await.unwrap(), None);
+}
+
 /// Refuses the next call when it has filled its window, and hears it reset for that.
 async fn refuse_when_full(peer: &mut Peer, refusal: &[(&str, &str)]) {
     let (stream, _) = peer.expect_request().await;
