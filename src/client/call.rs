@@ -303,15 +303,20 @@ pub(super) async fn server_streaming<C: Codec>(
         Box::pin(call.intercept(channel)).await?;
     }
     let mut retry = TransparentRetry::default();
-    loop {
-        let body = encode_one(channel, &codec, &message)?;
+    let failure = loop {
+        let body = match encode_one(channel, &codec, &message) {
+            Ok(body) => body,
+            Err(status) => break status,
+        };
         let attempt = pin!(ask_for_stream(channel, &call, &codec, body));
-        match within(call.deadline, attempt).await? {
-            Ok(answers) => return Ok(answers),
-            Err(failed) if retry.allows(failed.seen) => {}
-            Err(failed) => return Err(call.settle(failed.status)),
+        match within(call.deadline, attempt).await {
+            Ok(Ok(answers)) => return Ok(answers),
+            Ok(Err(failed)) if retry.allows(failed.seen) => {}
+            Ok(Err(failed)) => break call.settle(failed.status),
+            Err(status) => break status,
         }
-    }
+    };
+    Err(call.show_failure(channel, failure))
 }
 
 /// One attempt of a call with one request and a stream of answers.
@@ -390,7 +395,9 @@ where
             guard.pass_on();
             Ok(response)
         }
-        failed => guard.end(failed),
+        failed => guard
+            .end(failed)
+            .map_err(|status| call.show_failure(channel, status)),
     }
 }
 
@@ -529,12 +536,14 @@ where
             );
             Ok(Response::received(metadata, messages, None))
         }
-        Head::Over(mut end) => {
-            if let Some(on_end) = call.on_end(channel) {
-                on_end(&mut end);
-            }
+        Head::Over(end) => {
             if let Some(lane) = requests {
                 lane.close(Over::Answered);
+            }
+            // Whoever made the attempt shows its failure.
+            let mut end = Ok(end?);
+            if let Some(on_end) = call.on_end(channel) {
+                on_end(&mut end);
             }
             Ok(Response::new(Streaming::over(end?)))
         }

@@ -127,8 +127,11 @@ async fn open(start: Start, path: PathAndQuery, lane: SharedLane) {
         ready => ready,
     });
     let result = result.await;
+    if let Err(status) = &result {
+        lane.fail(status.clone());
+    }
     // If nobody waits for it any more, the call was cancelled by the receiver's being dropped.
-    let _ = answer.send(result.map_err(|status| lane.fail(status)));
+    let _ = answer.send(result);
 }
 
 async fn answered(

@@ -9,6 +9,7 @@ mod answers;
 mod connections;
 mod endings;
 mod hostile;
+mod interceptors;
 mod keepalive;
 mod kit;
 mod metadata;
