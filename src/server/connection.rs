@@ -14,7 +14,8 @@
 //! burst of answers would be a burst of small writes; so it first goes once more to the back of the run
 //! queue, behind the other handlers that are ready, and then writes for all of them.
 //!
-//! Everything that waits here has a timer: the handshake, a peer that takes nothing, a drain.
+//! Everything that waits here has a timer: the handshake here, the rest (a peer that takes nothing, an age,
+//! a drain) in `upkeep.rs`.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -33,18 +34,16 @@ use super::events::Events;
 use super::inline::InlineBudget;
 use super::method::CallFuture;
 use super::router::{Entry, Router};
+use super::upkeep::{Due, OFTEN, Sight, Upkeep};
 use crate::ConnectInfo;
 use crate::call::timer;
 use crate::conn::alarm::Alarm;
 use crate::conn::chance;
 use crate::conn::counter::{Counted, Counter};
 use crate::conn::frame_meter::{FrameMeter, is_greeting};
-use crate::conn::io::{BatchedIo, Outlet, Progress, batched};
+use crate::conn::io::{BatchedIo, Outlet, batched};
 use crate::conn::keepalive::{Dead, Keepalive};
 use crate::conn::settings::Http2Settings;
-
-/// How often a connection that has work looks after itself.
-const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// How long the end of a connection waits for handlers to be dropped. One that blocks its thread
 /// cannot be, and must not keep a server from stopping.
@@ -130,8 +129,6 @@ where
         stall_timeout: limits.stall_timeout,
         meter: None,
     });
-    let mut alarm = Alarm::default();
-    alarm.ring_by(accepted + limits.handshake_timeout); // the peer's SETTINGS are still to come
     let mut connection = Connection {
         h2,
         outlet,
@@ -139,30 +136,16 @@ where
         spawned: Arc::new(Counter::default()),
         budget: InlineBudget::new(limits.handlers_in_place),
         yielded: false,
-        alarm,
+        alarm: Alarm::default(),
         rings_soon: false,
-        accepted,
-        expires: limits
-            .max_age
-            .map(|age| accepted + jittered(age, chance::random())),
         calls: 0,
-        health: Health {
-            moved: Progress {
-                read: 0,
-                written: 0,
-            },
-            calls: 0,
-            idle_since: Some(accepted),
-            stalled_since: None,
-            cut_at: None,
-        },
+        upkeep: Upkeep::new(limits, accepted, chance::random()),
         keepalive: None,
-        closing: false,
         handshaking: Some(handshaking),
         drain,
         shared: shared.clone(),
     };
-    connection.begin();
+    connection.begin(accepted);
     let closed = poll_fn(|cx| connection.poll(cx)).await;
     // Without the connection its streams fail, and that ends the handlers which still run.
     let spawned = connection.spawned.clone();
@@ -195,52 +178,27 @@ struct Connection<IO> {
     /// It has let other tasks run since it last wrote.
     yielded: bool,
     alarm: Alarm,
-    /// It rings within [`HOUSEKEEPING`], and not only at some far limit.
+    /// It rings within [`OFTEN`], and not only at some far limit.
     rings_soon: bool,
-    accepted: Instant,
-    /// When it has reached its age.
-    expires: Option<Instant>,
     /// Calls begun.
     calls: u64,
-    health: Health,
+    upkeep: Upkeep,
     keepalive: Option<Keepalive>,
-    /// GOAWAY was sent.
-    closing: bool,
     /// Until the peer's SETTINGS have come.
     handshaking: Option<Counted>,
     drain: ConnectionDrain,
     shared: Arc<Shared>,
 }
 
-/// What the alarm found when it last rang, and since when it is so.
-struct Health {
-    moved: Progress,
-    /// Calls begun.
-    calls: u64,
-    /// No call was open, and none has begun, since then.
-    idle_since: Option<Instant>,
-    /// There were bytes to send, and none was taken, since then.
-    stalled_since: Option<Instant>,
-    /// The connection is cut then, whatever is open.
-    cut_at: Option<Instant>,
-}
-
 impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     /// Sets the first alarms.
-    fn begin(&mut self) {
+    fn begin(&mut self, accepted: Instant) {
         let limits = &self.shared.limits;
+        self.alarm.ring_by(self.upkeep.first_look(limits));
         if let (Some(interval), Some(pings)) = (limits.keepalive_interval, self.h2.ping_pong()) {
             let timeout = limits.keepalive_timeout;
-            self.keepalive = Some(Keepalive::new(pings, interval, timeout, self.accepted));
-        }
-        for wait in [limits.keepalive_interval, limits.max_idle]
-            .into_iter()
-            .flatten()
-        {
-            self.alarm.ring_by(self.accepted + wait);
-        }
-        if let Some(expires) = self.expires {
-            self.alarm.ring_by(expires);
+            self.keepalive = Some(Keepalive::new(pings, interval, timeout, accepted));
+            self.alarm.ring_by(accepted + interval);
         }
     }
 
@@ -358,7 +316,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     fn ring_soon(&mut self) {
         if !self.rings_soon {
             self.rings_soon = true;
-            self.alarm.ring_by(Instant::now() + HOUSEKEEPING);
+            self.alarm.ring_by(Instant::now() + OFTEN);
         }
     }
 
@@ -366,12 +324,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     ///
     /// `h2` sends it twice, with a PING between, so that calls under way to us are not lost.
     fn close_gracefully(&mut self, grace: Option<Duration>) {
-        if !self.closing {
+        if !self.upkeep.is_closing() {
             //= GRPC-GOAWAY-SEND  GOAWAY before closing
-            self.closing = true;
             self.h2.graceful_shutdown();
-            self.health.cut_at = grace.map(|grace| Instant::now() + grace);
-            self.health.idle_since = None;
+            self.upkeep.close(Instant::now(), grace);
             self.ring_soon();
         }
     }
@@ -380,60 +336,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     fn look_around(&mut self) -> Option<Closed> {
         let now = Instant::now();
         self.rings_soon = false;
-        let limits = &self.shared.limits;
-        let health = &mut self.health;
-        let over = |since: Option<Instant>, limit: Duration| {
-            since.is_some_and(|since| now >= since + limit)
+        let sight = Sight {
+            settings: self.handshaking.is_none(),
+            moved: self.outlet.progress(),
+            calls: self.calls,
+            handlers: self.spawned.any(),
+            streams: self.h2.has_streams(),
+            queued: !self.outlet.is_empty(),
         };
-
-        let moved = self.outlet.progress();
-        let read = moved.read != health.moved.read;
-        let wrote = moved.written != health.moved.written;
-        let busy = self.spawned.any() || self.h2.has_streams() || self.calls != health.calls;
-        health.moved = moved;
-        health.calls = self.calls;
-
-        if self.handshaking.is_some() {
-            if over(Some(self.accepted), limits.handshake_timeout) {
-                return Some(Closed::TimedOut(
-                    "the peer's SETTINGS did not come within handshake_timeout",
-                ));
-            }
-            self.alarm.ring_by(self.accepted + limits.handshake_timeout);
-        }
-
-        // Bytes wait here, or in `h2` for window: answers whose handlers have already ended.
-        let unsent = !self.outlet.is_empty() || (self.h2.has_streams() && !self.spawned.any());
-        health.stalled_since = health
-            .stalled_since
-            .filter(|_| unsent && !wrote)
-            .or(unsent.then_some(now));
-        if over(health.stalled_since, limits.stall_timeout) {
-            return Some(Closed::TimedOut(
-                "the peer took nothing of what it asked for within stall_timeout",
-            ));
-        }
-        if let Some(since) = health.stalled_since {
-            self.alarm.ring_by(since + limits.stall_timeout);
-        }
-
-        if over(health.cut_at, Duration::ZERO) {
-            return Some(Closed::TimedOut(
-                "calls were still open when max_connection_age_grace had passed",
-            ));
-        }
-        health.idle_since = health
-            .idle_since
-            .filter(|_| !busy)
-            .or((!busy).then_some(now));
-        if self.closing && over(health.idle_since, limits.keepalive_timeout) {
-            return Some(Closed::TimedOut(
-                "the peer did not answer the PING after GOAWAY",
-            ));
-        }
-
         if let Some(keepalive) = &mut self.keepalive {
-            keepalive.heard(moved.read);
+            keepalive.heard(sight.moved.read);
             match keepalive.look(now) {
                 Ok(again) => self.alarm.ring_by(again),
                 //= GRPC-PING-SERVER  unanswered server ping: calls CANCELLED
@@ -442,39 +354,22 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                 }
             }
         }
-
-        let expired = over(self.expires, Duration::ZERO);
-        let idle = limits
-            .max_idle
-            .is_some_and(|limit| over(health.idle_since, limit));
-        if let (Some(limit), Some(since)) = (limits.max_idle, health.idle_since) {
-            self.alarm
-                .ring_by((since + limit).max(now + Duration::from_millis(1)));
-        }
-        if let Some(expires) = self.expires.filter(|_| !self.closing) {
-            self.alarm
-                .ring_by(expires.max(now + Duration::from_millis(1)));
-        }
-        if busy || unsent || read || wrote || self.closing {
-            self.rings_soon = true;
-            self.alarm.ring_by(now + HOUSEKEEPING);
-        } else {
-            self.outlet.release_buffers();
-        }
-        if expired {
-            self.close_gracefully(self.shared.limits.max_age_grace);
-        } else if idle {
-            self.close_gracefully(None);
+        match self.upkeep.look(&self.shared.limits, now, sight) {
+            Due::Cut(overdue) => return Some(Closed::TimedOut(overdue)),
+            Due::Goaway(grace) => self.close_gracefully(grace),
+            Due::Work(again) => {
+                self.rings_soon = true;
+                self.alarm.ring_by(again);
+            }
+            Due::Rest(again) => {
+                self.outlet.release_buffers();
+                if let Some(again) = again {
+                    self.alarm.ring_by(again);
+                }
+            }
         }
         None
     }
-}
-
-/// A connection's own age: connections that were made together do not end together, and so their
-/// callers do not come back together. `random` is from 0 to 1.
-fn jittered(age: Duration, random: f64) -> Duration {
-    //= CONN-AGE-JITTER  10 % more or less
-    age.mul_f64(0.9 + 0.2 * random)
 }
 
 /// A call that had to wait, in a task of its own.
@@ -508,19 +403,5 @@ impl From<h2::Error> for Closed {
 impl From<Result<(), h2::Error>> for Closed {
     fn from(end: Result<(), h2::Error>) -> Self {
         end.map_or_else(Closed::from, |()| Closed::Done)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    //= CONN-AGE-JITTER  type=test
-    #[test]
-    fn b83_ages_differ_by_a_tenth_at_most() {
-        let age = Duration::from_secs(1000);
-        assert_eq!(jittered(age, 0.0).as_secs(), 900);
-        assert_eq!(jittered(age, 0.5).as_secs(), 1000);
-        assert_eq!(jittered(age, 1.0).as_secs(), 1100);
     }
 }

@@ -14,6 +14,7 @@ mod inline;
 mod method;
 mod observer;
 mod router;
+mod upkeep;
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,0 +1,365 @@
+//! Is anything of a connection overdue?
+//!
+//! A peer may stop in the middle of anything: of its greeting, of taking an answer, of letting go after a
+//! GOAWAY. None of that is an event, so a connection looks around when its alarm rings: once a second while
+//! it has work, and otherwise at the next moment that one of its limits names. [`Upkeep`] compares what is to
+//! be seen with what it saw the last time, and says what is due. It knows no connection and reads no clock.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::connection::Limits;
+use crate::conn::io::Progress;
+
+/// How often a connection that has work looks around.
+pub(crate) const OFTEN: Duration = Duration::from_secs(1);
+
+/// What is to be seen of a connection at one moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Sight {
+    /// The peer's SETTINGS have come.
+    pub(crate) settings: bool,
+    /// Bytes read and written so far.
+    pub(crate) moved: Progress,
+    /// Bytes wait for the socket.
+    pub(crate) queued: bool,
+    /// Calls begun so far.
+    pub(crate) calls: u64,
+    /// Handlers run.
+    pub(crate) handlers: bool,
+    /// Streams are open.
+    pub(crate) streams: bool,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Due {
+    /// End the connection now; the text says what took too long.
+    Cut(&'static str),
+    /// Say GOAWAY. Calls that are open may take so long; `None` is as long as they do.
+    Goaway(Option<Duration>),
+    /// Look again then. There is work.
+    Work(Instant),
+    /// Look again then, if ever. Nothing moves.
+    Rest(Option<Instant>),
+}
+
+/// Since when things are as they are.
+pub(crate) struct Upkeep {
+    accepted: Instant,
+    /// When it has reached its age.
+    expires: Option<Instant>,
+    /// What the last look has seen.
+    moved: Progress,
+    calls: u64,
+    /// No call was open, and none has begun, since then.
+    idle_since: Option<Instant>,
+    /// There were bytes to send, and none was taken, since then.
+    stalled_since: Option<Instant>,
+    /// GOAWAY was sent.
+    closing: bool,
+    /// The connection is cut then, whatever is open.
+    cut_at: Option<Instant>,
+}
+
+impl Upkeep {
+    /// For a connection that was accepted just now. `random` is from 0 to 1.
+    pub(crate) fn new(limits: &Limits, accepted: Instant, random: f64) -> Self {
+        Self {
+            accepted,
+            expires: limits.max_age.map(|age| accepted + jittered(age, random)),
+            moved: Progress {
+                read: 0,
+                written: 0,
+            },
+            calls: 0,
+            idle_since: Some(accepted),
+            stalled_since: None,
+            closing: false,
+            cut_at: None,
+        }
+    }
+
+    /// When to look around for the first time, if nothing happens before.
+    pub(crate) fn first_look(&self, limits: &Limits) -> Instant {
+        let greeted = self.accepted + limits.handshake_timeout;
+        let unused = limits.max_idle.map(|limit| self.accepted + limit);
+        [self.expires, unused]
+            .into_iter()
+            .flatten()
+            .fold(greeted, Instant::min)
+    }
+
+    /// GOAWAY was sent; `grace` is how long the calls that are open may take.
+    pub(crate) fn close(&mut self, now: Instant, grace: Option<Duration>) {
+        self.closing = true;
+        self.cut_at = grace.map(|grace| now + grace);
+        self.idle_since = None;
+    }
+
+    /// Whether GOAWAY was sent.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Looks around.
+    pub(crate) fn look(&mut self, limits: &Limits, now: Instant, seen: Sight) -> Due {
+        let moves = seen.moved != self.moved;
+        let took = seen.moved.written != self.moved.written;
+        let busy = seen.handlers || seen.streams || seen.calls != self.calls;
+        // Bytes wait here, or in `h2` for window: answers whose handlers have already ended.
+        let unsent = seen.queued || (seen.streams && !seen.handlers);
+        self.moved = seen.moved;
+        self.calls = seen.calls;
+        self.stalled_since = since(self.stalled_since.filter(|_| !took), unsent, now);
+        self.idle_since = since(self.idle_since, !busy, now);
+
+        let by = |since: Option<Instant>, limit: Duration| since.map(|since| since + limit);
+        let greeted = (!seen.settings).then(|| self.accepted + limits.handshake_timeout);
+        let taken = by(self.stalled_since, limits.stall_timeout);
+        let closed = by(
+            self.idle_since.filter(|_| self.closing),
+            limits.keepalive_timeout,
+        );
+        for (at, overdue) in [
+            (
+                greeted,
+                "the peer's SETTINGS did not come within handshake_timeout",
+            ),
+            (
+                taken,
+                "the peer took nothing of what it asked for within stall_timeout",
+            ),
+            (
+                self.cut_at,
+                "calls were still open when max_connection_age_grace had passed",
+            ),
+            (closed, "the peer did not answer the PING after GOAWAY"),
+        ] {
+            if is_over(at, now) {
+                return Due::Cut(overdue);
+            }
+        }
+
+        let expires = self.expires.filter(|_| !self.closing);
+        let used = self.idle_since.filter(|_| !self.closing);
+        let used = limits.max_idle.and_then(|limit| by(used, limit));
+        if is_over(expires, now) {
+            return Due::Goaway(limits.max_age_grace);
+        }
+        if is_over(used, now) {
+            return Due::Goaway(None);
+        }
+
+        let limits = [greeted, taken, self.cut_at, closed, expires, used];
+        let next = limits.into_iter().flatten().min();
+        if busy || unsent || moves || self.closing {
+            let soon = now + OFTEN;
+            return Due::Work(next.map_or(soon, |next| next.min(soon)));
+        }
+        Due::Rest(next)
+    }
+}
+
+/// Since when it is so: since before, if it was so then.
+fn since(before: Option<Instant>, is_so: bool, now: Instant) -> Option<Instant> {
+    is_so.then_some(before.unwrap_or(now))
+}
+
+fn is_over(at: Option<Instant>, now: Instant) -> bool {
+    at.is_some_and(|at| now >= at)
+}
+
+/// A connection's own age: connections that were made together do not end together, and so their
+/// callers do not come back together.
+fn jittered(age: Duration, random: f64) -> Duration {
+    //= CONN-AGE-JITTER  10 % more or less
+    age.mul_f64(0.9 + 0.2 * random)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conn::settings::Http2Settings;
+
+    const fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn limits() -> Limits {
+        Limits {
+            http2: Http2Settings::default(),
+            timeout: None,
+            handshake_timeout: secs(10),
+            handlers_in_place: Duration::ZERO,
+            stall_timeout: secs(30),
+            keepalive_interval: None,
+            keepalive_timeout: secs(20),
+            max_age: Some(secs(600)),
+            max_age_grace: Some(secs(5)),
+            max_idle: Some(secs(60)),
+        }
+    }
+
+    /// Nothing moves, and nothing is open.
+    const QUIET: Sight = Sight {
+        settings: true,
+        moved: Progress {
+            read: 0,
+            written: 0,
+        },
+        queued: false,
+        calls: 0,
+        handlers: false,
+        streams: false,
+    };
+
+    /// A call whose handler runs.
+    const CALL: Sight = Sight {
+        calls: 1,
+        handlers: true,
+        streams: true,
+        ..QUIET
+    };
+
+    /// An answer that waits for its caller.
+    const ANSWER: Sight = Sight {
+        handlers: false,
+        ..CALL
+    };
+
+    /// A connection of age 600, seen at these seconds of its life; the last look says what is due.
+    fn after(looks: &[(u64, Sight)]) -> Result<Due, String> {
+        let (begin, limits) = (Instant::now(), limits());
+        let mut upkeep = Upkeep::new(&limits, begin, 0.5);
+        let mut due = Due::Rest(None);
+        for (at, seen) in looks {
+            let now = begin + secs(*at);
+            if let Due::Cut(_) = due {
+                return Err(format!("it was cut before second {at}"));
+            }
+            due = upkeep.look(&limits, now, *seen);
+            if let Due::Goaway(grace) = due {
+                upkeep.close(now, grace);
+            }
+        }
+        Ok(due)
+    }
+
+    #[test]
+    fn says_what_is_due_and_not_before() {
+        let cut_for = |looks: &[(u64, Sight)]| match after(looks) {
+            Ok(Due::Cut(text)) => text,
+            other => panic!("{other:?} is due"),
+        };
+        let silent = Sight {
+            settings: false,
+            ..QUIET
+        };
+        let taking = Sight {
+            moved: Progress {
+                read: 0,
+                written: 1,
+            },
+            ..ANSWER
+        };
+
+        let rows: [(&[_], &str, &str); 5] = [
+            (&[(9, silent), (10, silent)], "SETTINGS", "no SETTINGS"),
+            (
+                &[(0, ANSWER), (29, ANSWER), (30, ANSWER)],
+                "took nothing",
+                "takes nothing",
+            ),
+            (
+                &[(0, ANSWER), (29, taking), (58, taking), (59, taking)],
+                "took nothing",
+                "has taken something at 29",
+            ),
+            (
+                &[(599, CALL), (600, CALL), (604, CALL), (605, CALL)],
+                "max_connection_age_grace",
+                "its calls go on after its grace",
+            ),
+            (
+                &[
+                    (59, QUIET),
+                    (60, QUIET),
+                    (61, QUIET),
+                    (80, QUIET),
+                    (81, QUIET),
+                ],
+                "PING after GOAWAY",
+                "does not let go",
+            ),
+        ];
+        for (looks, text, why) in rows {
+            let found = cut_for(looks);
+            assert!(found.contains(text), "{why}: {found}");
+            let before = after(&looks[..looks.len() - 1]);
+            assert!(
+                !matches!(before, Ok(Due::Cut(_))),
+                "{why}: {before:?}, a look before"
+            );
+        }
+    }
+
+    #[test]
+    fn closes_what_is_old_and_what_nobody_uses() {
+        let later = |calls| Sight { calls, ..QUIET };
+        let rows: [(&[_], Due, &str); 4] = [
+            (
+                &[(599, CALL), (600, CALL)],
+                Due::Goaway(Some(secs(5))),
+                "has its age",
+            ),
+            (&[(0, QUIET), (60, QUIET)], Due::Goaway(None), "is not used"),
+            (
+                &[(50, CALL), (60, later(1)), (120, later(1))],
+                Due::Goaway(None),
+                "is not used since its call ended",
+            ),
+            (
+                &[(59, later(7)), (60, later(7)), (120, later(7))],
+                Due::Goaway(None),
+                "calls that no look saw count too",
+            ),
+        ];
+        for (looks, due, why) in rows {
+            assert_eq!(after(looks), Ok(due), "{why}");
+            let before = after(&looks[..looks.len() - 1]);
+            assert!(!matches!(before, Ok(Due::Goaway(_))), "{why}: {before:?}");
+        }
+    }
+
+    #[test]
+    fn looks_often_only_while_there_is_work() {
+        let (begin, limits) = (Instant::now(), limits());
+        let at = |seconds| begin + secs(seconds);
+        let mut upkeep = Upkeep::new(&limits, begin, 0.5);
+        assert_eq!(upkeep.first_look(&limits), at(10), "its greeting is due");
+        for (second, seen, due, why) in [
+            (1, QUIET, Due::Rest(Some(at(60))), "nothing moves"),
+            (2, CALL, Due::Work(at(3)), "a call is open"),
+            (3, CALL, Due::Work(at(4)), "it is still"),
+            (
+                4,
+                Sight { calls: 1, ..QUIET },
+                Due::Rest(Some(at(64))),
+                "its call has ended",
+            ),
+        ] {
+            assert_eq!(upkeep.look(&limits, at(second), seen), due, "{why}");
+        }
+    }
+
+    //= CONN-AGE-JITTER  type=test
+    #[test]
+    fn b83_ages_differ_by_a_tenth_at_most() {
+        let age = secs(1000);
+        assert_eq!(jittered(age, 0.0), secs(900));
+        assert_eq!(jittered(age, 0.5), secs(1000));
+        assert_eq!(jittered(age, 1.0), secs(1100));
+    }
+}
