@@ -244,8 +244,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+        type Row<'a> = (
+            &'a [u16],
+            u64,
+            Result<Option<u16>, io::ErrorKind>,
+            u64,
+            &'a str,
+        );
         #[rustfmt::skip]
-        let rows: [(&[u16], u64, Result<Option<u16>, io::ErrorKind>, u64, &str); 7] = [
+        let rows: [Row<'_>; 7] = [
             (&[3], 20, Ok(Some(3)), 0, "the first"),
             (&[1, 3], 20, Ok(Some(3)), 10, "half of the time for the first of two"),
             (&[2, 1, 3], 20, Ok(Some(3)), 10, "what a refusal did not use is for the others"),
