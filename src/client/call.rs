@@ -16,7 +16,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
@@ -26,6 +26,7 @@ use http::uri::PathAndQuery;
 
 use super::channel::Channel;
 use super::connect::Connection;
+use super::foreign::Foreign;
 use super::pump::{self, LaneGuard};
 use super::retry::{Failed, TransparentRetry};
 use crate::call::Side;
@@ -43,12 +44,6 @@ use crate::{Code, Origin, Request, Response, Status, deadline, trailers};
 
 /// Requests up to this size are handed to `h2` whole; larger ones as the peer takes them.
 const SMALL: usize = 16 * 1024;
-
-/// How much of a body that is not gRPC is quoted to the caller, who will want to know what it says.
-const QUOTE: usize = 256;
-
-/// How long a call waits for the rest of an answer that is not gRPC, to quote it.
-const QUOTE_WAIT: Duration = Duration::from_millis(100);
 
 /// A request on its way: what every attempt of one call has in common.
 ///
@@ -556,12 +551,6 @@ pub(super) enum Head {
     Over(Result<MetadataMap, Status>),
 }
 
-/// An answer that is not gRPC: what is known of it, and the body that may tell more.
-struct Foreign {
-    status: Status,
-    body: RecvStream,
-}
-
 impl Head {
     /// Finds out what response headers are.
     fn of(response: http::Response<RecvStream>, max_len: usize) -> Result<Self, Foreign> {
@@ -586,44 +575,6 @@ where
     match Head::of(response, max_len) {
         Ok(head) => Ok(head),
         Err(foreign) => Err(Box::pin(foreign.quote()).await.into()),
-    }
-}
-
-impl Foreign {
-    /// Adds the start of the body to the status that says so: it tells people which proxy answered. A status
-    /// in trailers wins over everything that was guessed.
-    async fn quote(self) -> Status {
-        let Self { status, mut body } = self;
-        let mut text = Vec::new();
-        let read = async {
-            while let Some(Ok(chunk)) = poll_fn(|cx| body.poll_data(cx)).await {
-                let _ = body.flow_control().release_capacity(chunk.len());
-                text.extend_from_slice(&chunk[..chunk.len().min(QUOTE - text.len())]);
-                if text.len() == QUOTE {
-                    return None;
-                }
-            }
-            poll_fn(|cx| body.poll_trailers(cx))
-                .await
-                .ok()
-                .flatten()
-                .filter(trailers::has_status)
-        };
-        let trailers = tokio::time::timeout(QUOTE_WAIT, read).await.ok().flatten();
-        if let Some(trailers) = trailers {
-            if let Err(status) = trailers::read_end(Some(trailers)) {
-                return status;
-            }
-        }
-        if text.is_empty() {
-            return status;
-        }
-        let message = format!(
-            "{}; its body begins {:?}",
-            status.message(),
-            String::from_utf8_lossy(&text)
-        );
-        Status::library(status.code(), message, status.origin())
     }
 }
 

@@ -1,10 +1,10 @@
 //! FLOOR 3. The calling endpoint.
 //!
 //! [`Endpoint`] holds the knobs; `target` says where to; `subchannel` keeps a connection to it, by
-//! way of `attempts`, `connect`, `connection` and `backoff`; `call` is the life of one RPC, `pump` the
-//! task that sends its requests, and `retry` whether it may have another; `held` is a call as a
-//! conversation. [`Channel`] is what people hold, and `calls` what generated clients stand on. Never sees
-//! the server's side.
+//! way of `attempts`, `connect`, `connection` and `backoff`; `call` is the life of one RPC, `foreign` what
+//! is made of an answer that is no gRPC, `pump` the task that sends a call's requests, and `retry` whether it may
+//! have another; `held` is a call as a conversation. [`Channel`] is what people hold, and `calls` what generated
+//! clients stand on. Never sees the server's side.
 
 mod attempts;
 mod backoff;
@@ -14,6 +14,7 @@ mod channel;
 mod connect;
 mod connection;
 mod endpoint;
+mod foreign;
 mod held;
 mod pump;
 mod retry;
