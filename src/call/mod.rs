@@ -4,6 +4,7 @@
 
 pub mod codec;
 pub(crate) mod ending;
+pub(crate) mod exclusive;
 pub(crate) mod lane;
 pub(crate) mod meter;
 pub(crate) mod recv;

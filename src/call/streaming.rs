@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::call::codec::Codec;
+use crate::call::exclusive::Exclusive;
 use crate::call::lane::{Over, SharedLane};
 use crate::call::recv::Receiver;
 use crate::call::timer::Timer;
@@ -34,7 +35,7 @@ pub struct Streaming<T>(Source<T>);
 enum Source<T> {
     Wire(Box<Wire<T>>),
     /// Messages made in this process: a mock's answer.
-    Local(Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>),
+    Local(Exclusive<Local<T>>),
     /// Ended before the first message, with this trailing metadata.
     Over(Option<MetadataMap>),
 }
@@ -46,10 +47,15 @@ struct Wire<T> {
     deadline: Timer,
     ending: Ending,
     /// Read before anybody asked for it.
-    ahead: Option<Box<Result<Option<T>, Status>>>,
+    ahead: Option<Box<Exclusive<Next<T>>>>,
     /// The trailing metadata of a client's call, once it has come.
     trailers: Option<MetadataMap>,
 }
+
+type Local<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// What [`Streaming::message`] gives.
+type Next<T> = Result<Option<T>, Status>;
 
 type Decode<T> = Box<dyn Fn(&mut Bytes) -> Result<T, Status> + Send + Sync>;
 
@@ -106,7 +112,7 @@ impl<T: 'static> Streaming<T> {
 
     /// A stream of messages from this process, for mocks and tests.
     pub fn from_stream(messages: impl Stream<Item = Result<T, Status>> + Send + 'static) -> Self {
-        Self(Source::Local(Box::pin(messages)))
+        Self(Source::Local(Exclusive::new(Box::pin(messages))))
     }
 }
 
@@ -137,17 +143,17 @@ impl<T> Streaming<T> {
         if let Source::Wire(wire) = &mut self.0 {
             if wire.ahead.is_none() {
                 if let Poll::Ready(next) = wire.poll_message(cx) {
-                    wire.ahead = Some(Box::new(next));
+                    wire.ahead = Some(Box::new(Exclusive::new(next)));
                 }
             }
         }
     }
 
-    pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, Status>> {
+    pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Next<T>> {
         match &mut self.0 {
             Source::Wire(wire) => wire.poll_message(cx),
             Source::Local(stream) => {
-                let next = ready!(stream.as_mut().poll_next(cx));
+                let next = ready!(stream.get_mut().as_mut().poll_next(cx));
                 // It is never polled again: most streams do not bear that.
                 if !matches!(next, Some(Ok(_))) {
                     self.0 = Source::Over(None);
@@ -160,9 +166,9 @@ impl<T> Streaming<T> {
 }
 
 impl<T> Wire<T> {
-    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, Status>> {
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Next<T>> {
         if let Some(ahead) = self.ahead.take() {
-            return Poll::Ready(*ahead);
+            return Poll::Ready(ahead.into_inner());
         }
         let Some(receiver) = &mut self.receiver else {
             return Poll::Ready(Ok(None));

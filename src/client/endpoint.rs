@@ -347,6 +347,14 @@ impl TryFrom<&str> for Endpoint {
     }
 }
 
+impl std::str::FromStr for Endpoint {
+    type Err = Error;
+
+    fn from_str(target: &str) -> Result<Self, Error> {
+        Self::new(target)
+    }
+}
+
 impl TryFrom<String> for Endpoint {
     type Error = Error;
 
@@ -373,6 +381,7 @@ mod tests {
         for endpoint in [
             Endpoint::from_shared("http://localhost:1").unwrap(),
             Endpoint::try_from("http://localhost:1").unwrap(),
+            "http://localhost:1".parse().unwrap(),
             Endpoint::try_from("http://localhost:1".to_owned()).unwrap(),
             Endpoint::try_from(http::Uri::from_static("http://localhost:1")).unwrap(),
             Channel::builder(http::Uri::from_static("http://localhost:1")),

@@ -469,6 +469,20 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
+// What is still to come may be secret, and is not the iterator's to show.
+
+impl<VE: ValueEncoding> fmt::Debug for ValueIter<'_, VE> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ValueIter")
+    }
+}
+
+impl fmt::Debug for Iter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Iter")
+    }
+}
+
 /// The pieces of one `-bin` header.
 struct CommaList<'a> {
     header: &'a HeaderValue,

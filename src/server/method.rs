@@ -72,6 +72,15 @@ pub struct RegisteredMethods {
     pub(crate) interceptors: Interceptors,
 }
 
+impl std::fmt::Debug for RegisteredMethods {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegisteredMethods")
+            .field("service", &self.service)
+            .field("methods", &self.routes.len())
+            .finish_non_exhaustive()
+    }
+}
+
 /// The table of a generated service: which methods it has, and how each calls a `T`.
 pub trait MethodTable<T> {
     /// `package.Service`, as it stands in the path of a request.
