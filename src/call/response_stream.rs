@@ -2,7 +2,8 @@
 //!
 //! A handler that streams has a loop in mind: find a thing, send it, wait if the caller is slow. A
 //! [`ResponseStream`] is that loop. There is no channel and no task behind it: the loop is a future
-//! that the call polls when it wants a message, and `send` hands one over through a single slot.
+//! that the call polls when it wants a message, and `send` hands one over through a single slot. It goes on
+//! when the next one is wanted, and not before: a caller who takes nothing makes it hold no message ahead.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -51,6 +52,18 @@ struct Slot<T> {
     message: Option<T>,
     /// Who waits for the slot to become free.
     waiting: Option<Waker>,
+    /// Who waits for a message to be there.
+    reading: Option<Waker>,
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self {
+            message: None,
+            waiting: None,
+            reading: None,
+        }
+    }
 }
 
 fn lock<T>(slot: &Mutex<Slot<T>>) -> MutexGuard<'_, Slot<T>> {
@@ -64,10 +77,7 @@ impl<T: Send + 'static> ResponseStream<T> {
         F: FnOnce(ResponseSink<T>) -> Fut,
         Fut: Future<Output = Result<(), Status>> + Send + 'static,
     {
-        let slot = Arc::new(Mutex::new(Slot {
-            message: None,
-            waiting: None,
-        }));
+        let slot = Arc::new(Mutex::new(Slot::default()));
         let code = Box::pin(code(ResponseSink { slot: slot.clone() }));
         Self {
             code: Some(code),
@@ -78,12 +88,12 @@ impl<T: Send + 'static> ResponseStream<T> {
 }
 
 impl<T: Send + 'static> ResponseSink<T> {
-    /// Sends one message. Waits until the one before it has been taken, which is how a slow caller
-    /// slows the handler down.
+    /// Sends one message. Waits until it has been taken and the next one is wanted, which is how a slow
+    /// caller slows the handler down.
     ///
     /// It fails when the stream that would take the message is gone; `?` is the right answer, and is
     /// rarely seen at work, because the code is dropped together with its stream. Dropping the future
-    /// before it is ready drops the message unsent.
+    /// before it is ready leaves open whether the message is sent: once it lies ready to be taken, it will be.
     pub async fn send(&mut self, message: T) -> Result<(), Status> {
         let mut message = Some(message);
         std::future::poll_fn(|cx| {
@@ -92,12 +102,20 @@ impl<T: Send + 'static> ResponseSink<T> {
                 return Poll::Ready(Err(Status::cancelled("the response stream was dropped")));
             }
             let mut slot = lock(&self.slot);
-            if slot.message.is_some() {
-                slot.waiting = Some(cx.waker().clone());
-                return Poll::Pending;
+            if slot.message.is_none() {
+                if message.is_none() {
+                    return Poll::Ready(Ok(()));
+                }
+                slot.message = message.take();
             }
-            slot.message = message.take();
-            Poll::Ready(Ok(()))
+            slot.waiting = Some(cx.waker().clone());
+            let reading = slot.reading.take();
+            drop(slot);
+            // The call polls this code and finds the message, unless the sink is in another task than the code.
+            if let Some(reading) = reading.filter(|waker| !waker.will_wake(cx.waker())) {
+                reading.wake();
+            }
+            Poll::Pending
         })
         .await
     }
@@ -132,7 +150,10 @@ impl<T> Stream for ResponseStream<T> {
         match (this.end.take(), &this.code) {
             (Some(Err(status)), _) => Poll::Ready(Some(Err(status))),
             (Some(Ok(())), _) | (None, None) => Poll::Ready(None),
-            (None, Some(_)) => Poll::Pending,
+            (None, Some(_)) => {
+                slot.reading = Some(cx.waker().clone());
+                Poll::Pending
+            }
         }
     }
 }
@@ -142,10 +163,7 @@ impl<T> Drop for ResponseStream<T> {
         // A sink that was moved out of the code, into a task of its own, learns that nobody listens.
         self.code = None;
         let waiting = lock(&self.slot).waiting.take();
-        self.slot = Arc::new(Mutex::new(Slot {
-            message: None,
-            waiting: None,
-        }));
+        self.slot = Arc::new(Mutex::new(Slot::default()));
         if let Some(waker) = waiting {
             waker.wake();
         }
@@ -163,5 +181,71 @@ impl<T> std::fmt::Debug for ResponseStream<T> {
 impl<T> std::fmt::Debug for ResponseSink<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("ResponseSink")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    async fn next<T: Send + 'static>(stream: &mut ResponseStream<T>) -> Option<T> {
+        let next = std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx)).await;
+        next.map(|item| item.expect("a message"))
+    }
+
+    #[tokio::test]
+    async fn no_message_is_made_before_it_is_wanted() {
+        let made = Arc::new(AtomicU32::new(0));
+        let count = made.clone();
+        let mut stream = ResponseStream::new(async move |mut out| {
+            for n in 1..=3 {
+                count.store(n, Ordering::Relaxed);
+                out.send(n).await?;
+            }
+            Ok(())
+        });
+        for n in 1..=3 {
+            assert_eq!(next(&mut stream).await, Some(n));
+            assert_eq!(made.load(Ordering::Relaxed), n, "and none ahead");
+        }
+        assert_eq!(next(&mut stream).await, None);
+        assert_eq!(next(&mut stream).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_message_sent_by_another_task_arrives() {
+        let mut stream = ResponseStream::new(async |mut out: ResponseSink<u32>| {
+            let sender = tokio::spawn(async move {
+                for n in 1..=3 {
+                    out.send(n).await?;
+                }
+                Ok(())
+            });
+            sender.await.expect("a task that ends")
+        });
+        for n in 1..=3 {
+            assert_eq!(next(&mut stream).await, Some(n));
+        }
+        assert_eq!(next(&mut stream).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_sink_that_outlives_its_stream_fails() {
+        let (give, given) = tokio::sync::oneshot::channel();
+        let mut stream = ResponseStream::new(async move |out: ResponseSink<u32>| {
+            let _ = give.send(out);
+            std::future::pending().await
+        });
+        let sender = tokio::spawn(async move {
+            let mut out = given.await.expect("a sink");
+            out.send(1).await.expect("a stream that takes it");
+            out.send(2).await.expect_err("no stream")
+        });
+        assert_eq!(next(&mut stream).await, Some(1));
+        drop(stream);
+        let status = sender.await.expect("a task that ends");
+        assert_eq!(status.code(), crate::Code::Cancelled);
     }
 }

@@ -48,6 +48,10 @@ use crate::{Code, ConnectInfo, Origin, Request, Response, Status, deadline, trai
 /// each message was measured at a quarter of the rate.
 const BATCH: usize = 16 * 1024;
 
+/// The buffer of a batch grows by doubling up to here, and is then made as large as it will get: doubled once
+/// more it could be of twice the size, and a caller who takes nothing would have us hold that.
+const SMALL_BATCH: usize = 2 * 1024;
+
 /// A request as the connection hands it over.
 pub(crate) struct Incoming {
     pub(crate) request: http::Request<RecvStream>,
@@ -258,8 +262,14 @@ fn poll_batch<C: Codec, S: Stream<Item = Result<C::Encode, Status>>>(
     while batch.len() < BATCH {
         match messages.as_mut().poll_next(cx) {
             Poll::Ready(Some(Ok(message))) => {
+                let before = batch.len();
                 if let Err(status) = send::encode(codec, &message, max_len, batch) {
                     return Poll::Ready(Some(Err(status)));
+                }
+                if batch.capacity() < BATCH && batch.len() > SMALL_BATCH {
+                    // If the others are as long as this one.
+                    let each = batch.len() - before;
+                    batch.reserve((BATCH - batch.len()).div_ceil(each) * each);
                 }
             }
             Poll::Ready(Some(Err(status))) => return Poll::Ready(Some(Err(status))),

@@ -80,8 +80,17 @@ impl Process {
 
     /// Bytes of memory that it really has.
     pub(crate) fn resident(&self) -> isize {
+        self.status("VmRSS:")
+    }
+
+    /// Bytes of memory that it has asked for, whether it has touched them or not.
+    pub(crate) fn virtually(&self) -> isize {
+        self.status("VmSize:")
+    }
+
+    fn status(&self, name: &str) -> isize {
         let status = self.proc("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kib = line.unwrap().trim().trim_end_matches(" kB");
         kib.parse::<isize>().unwrap() * KIB
     }

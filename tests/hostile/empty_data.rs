@@ -8,9 +8,9 @@ use crate::*;
 
 #[tokio::test]
 async fn the_hundred_and_first_empty_data_frame_is_the_last() {
-    let server = TestServer::start(Server::builder()).await;
-    let neighbour = Neighbour::of(&server).await;
-    let mut peer = server.peer().await;
+    let server = Apart::start(Server::builder());
+    let neighbour = Neighbour::at(server.addr).await;
+    let mut peer = server.peer(&[]).await;
     peer.headers(1, 0, &request("/test.Kit/Unread")).await;
     let empty = frame::encode(kind::DATA, 0, 1, &[]);
     cut(&mut peer, &empty.repeat(101), ENHANCE_YOUR_CALM).await;

@@ -19,16 +19,16 @@ fn indexed_literal(name: &str, value: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_header_named_thousands_of_times_is_cut_at_the_first_block() {
-    let server = TestServer::start(Server::builder()).await;
-    let neighbour = Neighbour::of(&server).await;
-    let mut peer = server.peer().await;
+    let server = Apart::start(Server::builder());
+    let neighbour = Neighbour::at(server.addr).await;
+    let mut peer = server.peer(&[]).await;
     let mut block = hpack::encode(&request("/test.Kit/Hang"));
     block.extend(indexed_literal("x-bomb", &"b".repeat(3000)));
     // Index 62 is the newest entry of the table: one byte stands for 3 KiB.
     block.extend([0x80 | 62; 8000]);
     let bomb = frame::encode(kind::HEADERS, END_HEADERS, 1, &block);
     cut(&mut peer, &bomb, ENHANCE_YOUR_CALM).await;
-    assert_eq!(server.probe.counts().live, 0);
+    assert_eq!(server.probe.counts().started, 0);
     neighbour.stays_well().await;
 }
 

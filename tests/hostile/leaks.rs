@@ -9,10 +9,9 @@ use crate::*;
 
 const CALLS: u32 = 100;
 
-async fn three_hundred(server: &TestServer) -> Vec<Peer> {
-    let mut peers = Vec::new();
-    for _ in 0..3 {
-        let mut peer = server.peer().await;
+/// Calls of three kinds, a hundred of each peer.
+async fn begin_calls(peers: &mut [Peer], probe: &Probe) {
+    for peer in peers.iter_mut() {
         for stream in streams(CALLS) {
             let method =
                 ["/test.Kit/Hang", "/test.Kit/Stay", "/test.Kit/Join"][stream as usize % 3];
@@ -22,34 +21,77 @@ async fn three_hundred(server: &TestServer) -> Vec<Peer> {
                 peer.call(stream, &request(method), "").await;
             }
         }
-        peers.push(peer);
     }
-    let all = |counts: &server::Counts| counts.live == u64::from(3 * CALLS);
-    server.probe.until("300 handlers", all).await;
-    peers
+    let calls = peers.len() as u64 * u64::from(CALLS);
+    let all = |counts: &server::Counts| counts.live == calls;
+    probe.until("all handlers", all).await;
+}
+
+/// How callers go.
+#[derive(Clone, Copy, Debug)]
+enum Leave {
+    Reset,
+    HangUp,
+    Vanish,
+}
+
+impl Leave {
+    const ALL: [Self; 3] = [Self::Reset, Self::HangUp, Self::Vanish];
+
+    /// Gives the peers that are still there.
+    async fn leave(self, mut peers: Vec<Peer>) -> Vec<Peer> {
+        for peer in &mut peers {
+            match self {
+                Self::Reset => {
+                    for stream in streams(CALLS) {
+                        peer.reset(stream, CANCEL).await;
+                    }
+                }
+                Self::HangUp => peer.shutdown().await,
+                Self::Vanish => {}
+            }
+        }
+        if let Self::Vanish = self {
+            peers.clear();
+        }
+        peers
+    }
 }
 
 #[tokio::test]
 async fn no_handler_is_left_when_its_caller_is_gone() {
-    let server = TestServer::start(Server::builder()).await;
-    let mut peers = three_hundred(&server).await;
-    for peer in &mut peers {
-        for stream in streams(CALLS) {
-            peer.reset(stream, CANCEL).await;
+    let server = Apart::start(Server::builder());
+    let neighbour = Neighbour::at(server.addr).await;
+    for leave in Leave::ALL {
+        let mut peers = Vec::new();
+        for _ in 0..3 {
+            peers.push(server.peer(&[]).await);
         }
+        begin_calls(&mut peers, &server.probe).await;
+        let rest = leave.leave(peers).await;
+        server.probe.until_idle().await;
+        drop(rest);
     }
-    server.probe.until_idle().await;
-    drop(peers);
+    neighbour.stays_well().await;
+}
 
-    let mut peers = three_hundred(&server).await;
-    for peer in &mut peers {
-        peer.shutdown().await;
+/// And it takes no time but that of the work: not 0.7 s, by a clock that only waiting moves.
+#[tokio::test(start_paused = true)]
+async fn no_handler_waits_for_a_timer_to_be_dropped() {
+    let server = Pipes::start(Server::builder());
+    for leave in Leave::ALL {
+        let mut peers = [
+            server.peer().await,
+            server.peer().await,
+            server.peer().await,
+        ];
+        begin_calls(&mut peers, &server.probe).await;
+        let left = tokio::time::Instant::now();
+        let rest = leave.leave(peers.into()).await;
+        server.probe.until_idle().await;
+        assert!(left.elapsed() <= Duration::from_millis(700), "{leave:?}");
+        drop(rest);
     }
-    server.probe.until_idle().await;
-
-    let peers = three_hundred(&server).await;
-    drop(peers);
-    server.probe.until_idle().await;
 }
 
 #[tokio::test]
@@ -57,7 +99,12 @@ async fn no_handler_is_left_when_the_server_has_stopped() {
     let limit = Duration::from_millis(200);
     let server = TestServer::start(Server::builder().drain_timeout(limit)).await;
     let probe = server.probe.clone();
-    let peers = three_hundred(&server).await;
+    let mut peers = [
+        server.peer().await,
+        server.peer().await,
+        server.peer().await,
+    ];
+    begin_calls(&mut peers, &probe).await;
     let report = server.stop().await;
     assert_eq!(probe.counts().live, 0, "none, by the time it says so");
     assert_eq!(report.total.cut, 300);

@@ -8,9 +8,9 @@ use crate::*;
 
 #[tokio::test]
 async fn streams_that_we_must_reset_are_cut_after_1024() {
-    let server = TestServer::start(Server::builder()).await;
-    let neighbour = Neighbour::of(&server).await;
-    let mut peer = server.peer().await;
+    let server = Apart::start(Server::builder());
+    let neighbour = Neighbour::at(server.addr).await;
+    let mut peer = server.peer(&[]).await;
     let mut resets = 0;
     for stream in streams(1200) {
         // More window than there is, 2^31 - 1 and then some: FLOW_CONTROL_ERROR.

@@ -9,9 +9,9 @@ use crate::*;
 
 #[tokio::test]
 async fn resets_before_the_handler_are_cut() {
-    let server = TestServer::start(Server::builder()).await;
-    let neighbour = Neighbour::of(&server).await;
-    let mut peer = server.peer().await;
+    let server = Apart::start(Server::builder());
+    let neighbour = Neighbour::at(server.addr).await;
+    let mut peer = server.peer(&[]).await;
     let flood: Vec<u8> = streams(6000)
         .flat_map(|stream| {
             let cancel = CANCEL.to_be_bytes();

@@ -73,8 +73,7 @@ async fn a_silent_connection_holds_little() {
     let _alone = alone().await;
     for bytes in [&b""[..], &PREFACE[..12], PREFACE] {
         let server = child::serve("ulimit -n 5000");
-        let neighbour = Channel::connect(server.target()).await.unwrap();
-        call(&neighbour).await;
+        let neighbour = Neighbour::at(server.addr).await;
         let before = server.resident();
         let mut peers = Vec::new();
         for _ in 0..500 {
@@ -88,5 +87,6 @@ async fn a_silent_connection_holds_little() {
         let each = (server.resident() - before) / 500;
         println!("{} bytes said, then silence: {each} bytes", bytes.len());
         assert!(each <= 8 * KIB, "{each} bytes");
+        neighbour.stays_well().await;
     }
 }

@@ -10,11 +10,11 @@ use crate::*;
 #[tokio::test]
 async fn a_flood_of_one_byte_frames_is_cut_and_holds_little() {
     let _alone = alone().await;
-    let server = Apart::start(Server::builder());
+    let server = Apart::measured(Server::builder());
     let neighbour = Neighbour::at(server.addr).await;
     let mut peer = server.peer(&[]).await;
     peer.headers(1, 0, &request("/test.Kit/Unread")).await;
-    server.probe.until_started(2).await;
+    server.probe.until_started(1).await;
     let before = temaki_heap::watched();
     temaki_heap::take_peak();
     let flood = frame::encode(kind::DATA, 0, 1, b"x").repeat(40_000);

@@ -13,7 +13,7 @@
 //! [`frame`] and [`hpack`] are the bytes; [`peer`] speaks and listens, as a client ([`Peer::client`]) or
 //! as a server ([`RawServer`]); [`grpc`] knows what gRPC puts into those frames; [`server`] starts temaki's
 //! server with services that a test can hold by their strings, over sockets, and [`pipes`] over
-//! pipes in memory, where the clock can stand still.
+//! pipes in memory, where the clock can stand still; [`process`] is for tests that count what a whole process holds.
 //!
 //! The kit shares no code with the library, so that one cannot hide the other's mistakes. Nothing here
 //! sleeps: a test waits for an event, each wait has a time limit, and "nothing comes" is told by a PING
@@ -31,6 +31,8 @@ pub mod grpc;
 pub mod hpack;
 pub mod peer;
 pub mod pipes;
+#[cfg(unix)]
+pub mod process;
 pub mod server;
 
 use std::future::Future;

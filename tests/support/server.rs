@@ -124,12 +124,14 @@ impl Drop for Running {
 /// | method | does |
 /// |---|---|
 /// | `Echo` | unary; answers with the request |
+/// | `Hello` | unary; the same, and the probe does not hear of it |
 /// | `Gate` | unary; the same, after [`Probe::open_gate`] |
 /// | `Hang` | unary; never answers |
 /// | `Fail` | unary; answers with status NOT_FOUND and the request as its message |
 /// | `Panic` | unary; panics at once |
 /// | `PanicLater` | unary; panics after the gate, by when it runs in a task of its own |
 /// | `Repeat` | server streaming; the request is two numbers, `count size`: so many messages of that size |
+/// | `Items` | the same, as a `Stream` instead of a `ResponseStream` |
 /// | `Endless` | server streaming; messages as large as the request, for ever |
 /// | `Stay` | server streaming; answers with the request once, and stays open |
 /// | `PanicMid` | server streaming; the same, and then panics, after the gate |
@@ -148,6 +150,9 @@ pub fn kit(probe: &Probe) -> Methods<Probe> {
             Ok(Response::new(request.into_inner()))
         },
     );
+    methods.unary("Hello", codec, |_, request: Request<Bytes>| async move {
+        Ok(Response::new(request.into_inner()))
+    });
     methods.unary(
         "Gate",
         codec,
@@ -202,17 +207,27 @@ pub fn kit(probe: &Probe) -> Methods<Probe> {
         "Repeat",
         codec,
         |probe: Arc<Probe>, request: Request<Bytes>| async move {
-            let text = String::from_utf8_lossy(request.get_ref()).into_owned();
-            let mut numbers = text.split(' ').filter_map(|number| number.parse().ok());
-            let (count, size) = (numbers.next().unwrap_or(1), numbers.next().unwrap_or(1));
+            let (count, size) = count_and_size(request.get_ref());
             Ok(Response::new(ResponseStream::new(async move |mut out| {
                 let _running = probe.enter();
-                let message = Bytes::from(vec![b'r'; size]);
                 for _ in 0..count {
-                    out.send(message.clone()).await?;
+                    out.send(Bytes::from(vec![b'r'; size])).await?;
                 }
                 Ok(())
             })))
+        },
+    );
+    methods.server_streaming(
+        "Items",
+        codec,
+        |probe: Arc<Probe>, request: Request<Bytes>| async move {
+            let (count, size) = count_and_size(request.get_ref());
+            let running = probe.enter();
+            let items = (0..count).map(move |_| {
+                let _ = &running;
+                Ok(Bytes::from(vec![b'r'; size]))
+            });
+            Ok(Response::new(futures_util::stream::iter(items)))
         },
     );
     methods.server_streaming(
@@ -312,6 +327,13 @@ pub fn kit(probe: &Probe) -> Methods<Probe> {
         },
     );
     methods
+}
+
+/// The request of `Repeat`.
+fn count_and_size(request: &[u8]) -> (usize, usize) {
+    let text = String::from_utf8_lossy(request);
+    let mut numbers = text.split(' ').filter_map(|number| number.parse().ok());
+    (numbers.next().unwrap_or(1), numbers.next().unwrap_or(1))
 }
 
 /// A server on a free port, with the [`kit`] and whatever its builder already held.
