@@ -5,20 +5,24 @@
 //! cargo test --test load                # a tenth of it
 //! ```
 //!
-//! Client and server are one process, so a connection takes two descriptors: 2,200 are needed in all. Where fewer
-//! are allowed, the test runs once more in a process with more of them; if that is refused, `ulimit -n 4096`
-//! before it is what is missing.
+//! Client and server are one process, so a connection takes two descriptors: 2,200 are needed in all. Each test has
+//! a process to itself, in which it counts them. If this user may not have as many, `ulimit -n 4096` before it is
+//! what is missing.
+
+#![cfg(unix)]
 
 #[path = "support/mod.rs"]
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicIsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use temaki::codec::BytesCodec;
-use temaki::{Channel, Request, Server};
-use tokio::sync::{Mutex, MutexGuard};
+use temaki::server::{ConnectionEnd, Observer};
+use temaki::{Channel, ConnectInfo, Endpoint, Request, Server};
 use tokio::task::JoinSet;
 
 use support::*;
@@ -32,10 +36,119 @@ const CALLS: usize = 10_000 / SCALE;
 const CONNECTIONS: usize = 1_000 / SCALE;
 const CALLS_EACH: usize = 10;
 
-/// One test at a time: they look at what the whole process holds.
-async fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::const_new(());
-    ALONE.lock().await
+/// Two for each connection, and what the process has anyway.
+const DESCRIPTORS: usize = 2 * CONNECTIONS + 200;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_beyond_the_limit_of_streams_wait_their_turn() {
+    let test = "calls_beyond_the_limit_of_streams_wait_their_turn";
+    leaves_nothing_behind(test, Server::builder(), async |server| {
+        let calls = server.probe.counts().started + CALLS as u64;
+        let channel = channel(server).await;
+        let queued = queue(&channel, CALLS);
+        let full = |counts: &server::Counts| counts.live == 256;
+        server.probe.until("256 handlers", full).await;
+        server.probe.open_gate(CALLS);
+        all_answered(queued).await;
+        let counts = server.probe.counts();
+        assert_eq!(counts.started, calls);
+        assert_eq!(counts.peak, 256, "never more than the limit");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_calls_run_at_once_where_the_limit_lets_them() {
+    let test = "all_calls_run_at_once_where_the_limit_lets_them";
+    let builder = Server::builder().max_concurrent_streams(CALLS as u32);
+    leaves_nothing_behind(test, builder, async |server| {
+        let channel = channel(server).await;
+        let queued = queue(&channel, CALLS);
+        let all = |counts: &server::Counts| counts.live == CALLS as u64;
+        server.probe.until("all handlers at once", all).await;
+        server.probe.open_gate(CALLS);
+        all_answered(queued).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_connections_leave_nothing_behind() {
+    let test = "a_thousand_connections_leave_nothing_behind";
+    leaves_nothing_behind(test, Server::builder(), connections).await;
+}
+
+/// Nor do they wait for a timer before they go: by a clock that only waiting moves, two seconds are far too many.
+#[tokio::test(start_paused = true)]
+async fn connections_go_without_waiting_for_a_timer() {
+    let gauge = Gauge::default();
+    let server = Pipes::start(Server::builder().observer(gauge.clone()));
+    let mut channels = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let endpoint = Endpoint::try_from("http://test").unwrap();
+        let channel = endpoint.connect_with_io(server.pipe(64 * 1024)).await;
+        channels.push(channel.unwrap());
+    }
+    let mut calls = JoinSet::new();
+    for (n, channel) in channels.iter().enumerate() {
+        for _ in 0..CALLS_EACH {
+            let channel = channel.clone();
+            calls.spawn(async move { call(&channel, "/test.Kit/Echo", n).await });
+        }
+    }
+    all_answered(calls).await;
+    assert_eq!(gauge.open(), CONNECTIONS as isize);
+    drop(channels);
+    let closing = tokio::time::Instant::now();
+    while gauge.open() > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(closing.elapsed() < Duration::from_secs(2), "{gauge:?}");
+    }
+    assert_eq!(server.probe.counts().live, 0);
+}
+
+/// Connections that a server has.
+#[derive(Clone, Debug, Default)]
+struct Gauge(Arc<AtomicIsize>);
+
+impl Gauge {
+    fn open(&self) -> isize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Observer for Gauge {
+    fn connection_opened(&self, _: &ConnectInfo) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn connection_closed(&self, _: &ConnectInfo, _: &ConnectionEnd<'_>) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Does `work` three times: twice for the warm-up, since what a runtime keeps for good, it has then. After the
+/// third, no handler is left, descriptors are as many as before the first connection, and memory is within 10 % of
+/// what it was.
+async fn leaves_nothing_behind(test: &str, builder: Server, work: impl AsyncFn(&TestServer)) {
+    let Some(descriptors_allowed) = process::alone_with(test, DESCRIPTORS) else {
+        return;
+    };
+    assert!(
+        descriptors_allowed >= DESCRIPTORS,
+        "{DESCRIPTORS} descriptors are needed; say `ulimit -n 4096` first"
+    );
+    let server = TestServer::start(builder).await;
+    let open = descriptors();
+    work(&server).await;
+    work(&server).await;
+    let before = at_rest(&server, open, isize::MAX).await;
+    work(&server).await;
+    let closing = Instant::now();
+    let after = at_rest(&server, open, before + before / 10).await;
+    // It should take less than two seconds, and took half of one; a busy machine has its time.
+    let took = closing.elapsed();
+    println!("{before} bytes before, {after} after {took:?}; {open} descriptors");
 }
 
 async fn channel(server: &TestServer) -> Channel {
@@ -68,67 +181,6 @@ async fn all_answered(mut calls: JoinSet<()>) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn calls_beyond_the_limit_of_streams_wait_their_turn() {
-    let _alone = alone().await;
-    let server = TestServer::start(Server::builder()).await;
-    let channel = channel(&server).await;
-    let calls = queue(&channel, CALLS);
-    let full = |counts: &server::Counts| counts.live == 256;
-    server.probe.until("256 handlers", full).await;
-    server.probe.open_gate(CALLS);
-    all_answered(calls).await;
-    let counts = server.probe.counts();
-    assert_eq!(counts.started, CALLS as u64);
-    assert_eq!(counts.peak, 256, "never more than the limit");
-    server.probe.until_idle().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn all_calls_run_at_once_where_the_limit_lets_them() {
-    let _alone = alone().await;
-    let limit = CALLS as u32;
-    let server = TestServer::start(Server::builder().max_concurrent_streams(limit)).await;
-    let channel = channel(&server).await;
-    let calls = queue(&channel, CALLS);
-    let all = |counts: &server::Counts| counts.live == CALLS as u64;
-    server.probe.until("all handlers at once", all).await;
-    server.probe.open_gate(CALLS);
-    all_answered(calls).await;
-    server.probe.until_idle().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_connections_leave_nothing_behind() {
-    let _alone = alone().await;
-    if !descriptors_suffice("a_thousand_connections_leave_nothing_behind") {
-        return;
-    }
-    let server = TestServer::start(Server::builder()).await;
-    // Whatever the server opens when it begins to accept is open once it has accepted.
-    drop(channel(&server).await);
-    let open = descriptors();
-    // Twice for the warm-up: what a runtime keeps for good, it has then.
-    connections(&server).await;
-    connections(&server).await;
-    let rest = at_rest(&server, open, isize::MAX);
-    let before = soon("the warm-up to be over", rest).await;
-    connections(&server).await;
-    let closing = Instant::now();
-    let rest = at_rest(&server, open, before + before / 10);
-    // It should take less than two seconds, and took half of one; a busy machine has its time.
-    let after = tokio::time::timeout(PATIENCE, rest).await;
-    let after = after.unwrap_or_else(|_| {
-        let (now, live) = (descriptors(), server.probe.counts().live);
-        let bytes = temaki_heap::all();
-        panic!(
-            "not back: {live} handlers; {now} descriptors, wanted {open}; {bytes} bytes, wanted {before}"
-        )
-    });
-    let took = closing.elapsed();
-    println!("{before} bytes before, {after} after {took:?}; {open} descriptors");
-}
-
 async fn connections(server: &TestServer) {
     let mut callers = JoinSet::new();
     for n in 0..CONNECTIONS {
@@ -156,50 +208,30 @@ async fn connections(server: &TestServer) {
 /// Waits until no handler is left, descriptors are as many as before, and the heap has no more than `bytes` and no
 /// longer shrinks. Gives the heap's bytes.
 async fn at_rest(server: &TestServer, open: usize, bytes: isize) -> isize {
-    let mut last = isize::MAX;
-    loop {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let now = temaki_heap::all();
-        let is_idle = server.probe.counts().live == 0 && descriptors() <= open;
-        if is_idle && now <= bytes && now >= last - last / 100 {
-            return now;
+    let rest = async {
+        let mut last = isize::MAX;
+        loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let now = temaki_heap::all();
+            let is_idle = server.probe.counts().live == 0 && descriptors() == open;
+            if is_idle && now <= bytes && now >= last - last / 100 {
+                return now;
+            }
+            last = now;
         }
-        last = now;
-    }
+    };
+    tokio::time::timeout(PATIENCE, rest)
+        .await
+        .unwrap_or_else(|_| {
+            let (now, live) = (descriptors(), server.probe.counts().live);
+            let held = temaki_heap::all();
+            panic!(
+                "not back: {live} handlers; {now} descriptors, wanted {open}; {held} bytes, wanted {bytes} at most"
+            )
+        })
 }
 
 /// Descriptors that are open; 0 where the system does not say.
 fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
-}
-
-/// Whether there are descriptors enough here. If not, the test has been run in another process.
-fn descriptors_suffice(test: &str) -> bool {
-    const RAISED: &str = "TEMAKI_DESCRIPTORS_RAISED";
-    let needed = CONNECTIONS * 2 + 200;
-    let shell = |script: &str| {
-        let mut shell = std::process::Command::new("sh");
-        shell.arg("-c").arg(script);
-        shell
-    };
-    let Ok(limit) = shell("ulimit -Sn").output() else {
-        return true; // no such shell, no such limit
-    };
-    let limit = String::from_utf8_lossy(&limit.stdout).trim().parse();
-    if limit.unwrap_or(usize::MAX) >= needed {
-        return true;
-    }
-    assert!(
-        std::env::var_os(RAISED).is_none(),
-        "{needed} descriptors are needed; say `ulimit -n 4096` first"
-    );
-    let script = format!("ulimit -Sn {needed}; exec \"$0\" {test} --exact --nocapture");
-    let mut again = shell(&script);
-    again.arg(std::env::current_exe().unwrap()).env(RAISED, "1");
-    let status = again.status().unwrap();
-    assert!(
-        status.success(),
-        "in a process with more descriptors: {status}"
-    );
-    false
 }

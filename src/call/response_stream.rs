@@ -97,15 +97,15 @@ impl<T: Send + 'static> ResponseSink<T> {
     pub async fn send(&mut self, message: T) -> Result<(), Status> {
         let mut message = Some(message);
         std::future::poll_fn(|cx| {
+            let mut slot = lock(&self.slot);
+            if slot.message.is_none() && message.is_none() {
+                return Poll::Ready(Ok(()));
+            }
             // The stream holds the only other handle. A sink that outlives it talks to nobody.
             if Arc::strong_count(&self.slot) == 1 {
                 return Poll::Ready(Err(Status::cancelled("the response stream was dropped")));
             }
-            let mut slot = lock(&self.slot);
             if slot.message.is_none() {
-                if message.is_none() {
-                    return Poll::Ready(Ok(()));
-                }
                 slot.message = message.take();
             }
             slot.waiting = Some(cx.waker().clone());
