@@ -4,6 +4,7 @@
 //! decided by [`wire::mapping`](crate::wire::mapping); this file only finds out what happened.
 
 use std::error::Error as _;
+use std::sync::{Arc, OnceLock};
 
 use crate::call::Side;
 use crate::wire::mapping;
@@ -19,10 +20,7 @@ pub(crate) fn status_of(error: h2::Error, side: Side) -> Status {
     let reason = error.reason().unwrap_or(h2::Reason::NO_ERROR);
     let (number, text) = (reason.into(), name(reason));
     let (code, message, origin) = if error.is_reset() && error.is_remote() {
-        //= GRPC-RST-MAP  reset reason to code, whole table
-        let code = mapping::code_from_reset(number);
-        let message = format!("the peer reset the stream: RST_STREAM {text}");
-        (code, message, Origin::Reset(number))
+        return status_of_reset(reason).with_source(error);
     } else if error.is_reset() && error.is_library() {
         (Code::Internal, broke_http2(reason, side), Origin::Protocol)
     } else if error.is_reset() {
@@ -41,6 +39,40 @@ pub(crate) fn status_of(error: h2::Error, side: Side) -> Status {
         (lost, message, Origin::Transport)
     };
     Status::library(code, message, origin).with_source(error)
+}
+
+/// The status of a call whose stream the peer reset.
+fn status_of_reset(reason: h2::Reason) -> Status {
+    let number = reason.into();
+    //= GRPC-RST-MAP  reset reason to code, whole table
+    let code = mapping::code_from_reset(number);
+    let message = format!("the peer reset the stream: RST_STREAM {}", name(reason));
+    Status::library(code, message, Origin::Reset(number))
+}
+
+/// Whether a request that has ended was taken back.
+///
+/// A client that cancels may end its requests first and reset the stream then; Node.js always does, in one
+/// breath. `h2` keeps the end for whoever reads, and the reset for whoever answers. Whoever answers leaves it
+/// here, so that what was sent of an upload does not look like all of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Retraction(Arc<OnceLock<Status>>);
+
+impl Retraction {
+    /// The stream was reset, or its connection is gone.
+    pub(crate) fn set(&self, reset: Result<h2::Reason, h2::Error>) {
+        let status = match reset {
+            Ok(reason) => status_of_reset(reason),
+            Err(error) => status_of(error, Side::Server),
+        };
+        // The first reason counts.
+        let _ = self.0.set(status);
+    }
+
+    /// An error if it was.
+    pub(crate) fn check(&self) -> Result<(), Status> {
+        self.0.get().cloned().map_or(Ok(()), Err)
+    }
 }
 
 /// What is told of a stream that `h2` reset by itself. It does the same to an answer whose headers are too

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::call::codec::Codec;
+use crate::call::ending::Retraction;
 use crate::call::exclusive::Exclusive;
 use crate::call::lane::{Over, SharedLane};
 use crate::call::recv::Receiver;
@@ -61,8 +62,8 @@ type Decode<T> = Box<dyn Fn(&mut Bytes) -> Result<T, Status> + Send + Sync>;
 
 /// What the end of the messages means, and who must be told of it.
 pub(crate) enum Ending {
-    /// A request: the end of DATA is the end.
-    Request,
+    /// A request: the end of DATA is the end, unless it was taken back.
+    Request(Retraction),
     /// A response: trailers decide.
     Response(ResponseEnding),
 }
@@ -130,8 +131,10 @@ impl<T> Streaming<T> {
     pub async fn trailers(&mut self) -> Result<Option<MetadataMap>, Status> {
         while self.message().await?.is_some() {}
         match &mut self.0 {
-            Source::Wire(wire) if matches!(wire.ending, Ending::Request) => Ok(None),
-            Source::Wire(wire) => Ok(wire.trailers.take()),
+            Source::Wire(wire) => match wire.ending {
+                Ending::Request(_) => Ok(None),
+                Ending::Response(_) => Ok(wire.trailers.take()),
+            },
             Source::Over(trailers) => Ok(trailers.take()),
             Source::Local(_) => Ok(None),
         }
@@ -219,7 +222,8 @@ fn poll_step<T>(
         receiver.recycle(payload);
         return Poll::Ready(Ok(Step::Message(message)));
     }
-    if matches!(ending, Ending::Request) {
+    if let Ending::Request(retraction) = ending {
+        retraction.check()?;
         return Poll::Ready(Ok(Step::End(MetadataMap::new())));
     }
     //= GRPC-RES-TRAILERS  status in trailers, even when OK

@@ -19,7 +19,7 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -32,6 +32,7 @@ use http::uri::PathAndQuery;
 use super::method::MethodOptions;
 use crate::call::Side;
 use crate::call::codec::{BytesCodec, Codec};
+use crate::call::ending::Retraction;
 use crate::call::meter::Meter;
 use crate::call::recv::Receiver;
 use crate::call::send::{self, Gone};
@@ -215,14 +216,18 @@ impl<C: Codec> Opened<C> {
         Ok(self.take_request().map(|()| message))
     }
 
-    /// All messages of a streaming request, as they come.
-    pub(crate) async fn stream(&mut self) -> Result<Request<Streaming<C::Decode>>, Status> {
+    /// All messages of a streaming request, as they come; their end may be taken back.
+    pub(crate) async fn stream(
+        &mut self,
+        retraction: &Retraction,
+    ) -> Result<Request<Streaming<C::Decode>>, Status> {
         self.intercept().await?;
         let Some(receiver) = self.receiver.take() else {
             return Err(wrong_count("no more"));
         };
         let deadline = Timer::new(self.deadline);
-        let messages = Streaming::new(receiver, self.codec.clone(), deadline, Ending::Request);
+        let ending = Ending::Request(retraction.clone());
+        let messages = Streaming::new(receiver, self.codec.clone(), deadline, ending);
         Ok(self.take_request().map(|()| messages))
     }
 
@@ -349,12 +354,14 @@ impl Reply {
     }
 
     /// Sends messages until they end, and then how they ended, with the trailing metadata of a success.
+    /// `requests` may be read meanwhile.
     pub(crate) async fn send_messages<C, S>(
         &mut self,
         messages: S,
         trailers: Option<Box<MetadataMap>>,
         opened: &Opened<C>,
         options: &MethodOptions,
+        requests: Option<&Retraction>,
     ) -> Outcome
     where
         C: Codec,
@@ -372,7 +379,11 @@ impl Reply {
                     &mut batch,
                 )
             }));
-            let end = match self.watch(gathered).await {
+            let gathered = match requests {
+                Some(requests) => self.watch_reading(gathered, requests).await,
+                None => self.watch(gathered).await,
+            };
+            let end = match gathered {
                 Ok(end) => end,
                 Err(failure) => break Err(failure),
             };
@@ -388,6 +399,10 @@ impl Reply {
             };
             if let Some(bytes) = bytes {
                 if let Err(failure) = self.send(bytes).await {
+                    if let Some(requests) = requests {
+                        let cx = &mut Context::from_waker(Waker::noop());
+                        let _ = self.poll_retraction(cx, requests);
+                    }
                     break Err(failure);
                 }
             }
@@ -406,21 +421,46 @@ impl Reply {
         mut work: Pin<&mut W>,
     ) -> Result<W::Output, Failure> {
         poll_fn(|cx| {
-            // A panic is the end of this call and of nothing else: the future is not polled again.
-            match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-                Ok(Poll::Ready(output)) => return Poll::Ready(Ok(output)),
-                Ok(Poll::Pending) => {}
-                Err(_) => return Poll::Ready(Err(panicked().into())),
+            if let Poll::Ready(result) = poll_caught(work.as_mut(), cx) {
+                return Poll::Ready(result);
             }
             if self.poll_reset(cx).is_ready() {
                 return Poll::Ready(Err(Failure::Gone));
             }
-            //= GRPC-DEADLINE-SERVER  server drops the handler; DEADLINE_EXCEEDED trailers
-            self.deadline
-                .poll(cx)
-                .map(|()| Err(deadline::exceeded().into()))
+            self.poll_deadline(cx)
         })
         .await
+    }
+
+    /// As [`watch`](Self::watch), for code that may read `requests`: it looks for a reset before the code
+    /// does, who would take their end for a clean one, and lets it find the reset there.
+    pub(crate) async fn watch_reading<W: Future>(
+        &mut self,
+        mut work: Pin<&mut W>,
+        requests: &Retraction,
+    ) -> Result<W::Output, Failure> {
+        poll_fn(|cx| {
+            let is_gone = self.poll_retraction(cx, requests).is_ready();
+            match poll_caught(work.as_mut(), cx) {
+                Poll::Ready(result) => Poll::Ready(result),
+                Poll::Pending if is_gone => Poll::Ready(Err(Failure::Gone)),
+                Poll::Pending => self.poll_deadline(cx),
+            }
+        })
+        .await
+    }
+
+    /// `Ready` when the stream is gone, which whoever reads the requests shall know.
+    fn poll_retraction(&mut self, cx: &mut Context<'_>, requests: &Retraction) -> Poll<()> {
+        self.poll_reset(cx).map(|reset| requests.set(reset))
+    }
+
+    /// `Ready` when the deadline has passed.
+    fn poll_deadline<T>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Failure>> {
+        //= GRPC-DEADLINE-SERVER  server drops the handler; DEADLINE_EXCEEDED trailers
+        self.deadline
+            .poll(cx)
+            .map(|()| Err(deadline::exceeded().into()))
     }
 
     /// `Ready` when the caller has reset the stream or the connection is gone.
@@ -569,6 +609,17 @@ fn fitting(metadata: Option<Box<MetadataMap>>) -> Result<Option<Box<MetadataMap>
         trailers::check_size("trailing", metadata)?;
     }
     Ok(metadata)
+}
+
+/// Polls the user's code. A panic is the end of its call and of nothing else: it is not polled again.
+fn poll_caught<W: Future>(
+    work: Pin<&mut W>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<W::Output, Failure>> {
+    match catch_unwind(AssertUnwindSafe(|| work.poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(_) => Poll::Ready(Err(panicked().into())),
+    }
 }
 
 /// Runs code of the user's that is not waited for. A panic is the end of its call and of nothing else.

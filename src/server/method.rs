@@ -13,6 +13,7 @@ use futures_core::Stream;
 
 use super::call::{self, CallContext, Incoming, Opened, Outcome, Reply};
 use crate::call::codec::Codec;
+use crate::call::ending::Retraction;
 use crate::call::streaming::Streaming;
 use crate::interceptor::Interceptors;
 use crate::{AsyncInterceptor, Interceptor, Request, Response, Status, wire};
@@ -282,7 +283,7 @@ impl<T: Send + Sync + 'static> Methods<T> {
                 match reply.send_headers(response, &mut opened) {
                     Ok((messages, trailers)) => {
                         reply
-                            .send_messages(messages, trailers, &opened, &entry.options)
+                            .send_messages(messages, trailers, &opened, &entry.options, None)
                             .await
                     }
                     Err(outcome) => outcome,
@@ -300,11 +301,12 @@ impl<T: Send + Sync + 'static> Methods<T> {
     {
         self.route(name, codec, handler, |entry, mut reply, mut opened| {
             Box::pin(async move {
+                let requests = Retraction::default();
                 let handled = async {
-                    let request = opened.stream().await?;
+                    let request = opened.stream(&requests).await?;
                     (entry.handler)(entry.service.clone(), request).await
                 };
-                let response = reply.watch(pin!(handled)).await;
+                let response = reply.watch_reading(pin!(handled), &requests).await;
                 match reply.send_headers(response, &mut opened) {
                     Ok((message, trailers)) => {
                         reply
@@ -327,13 +329,22 @@ impl<T: Send + Sync + 'static> Methods<T> {
     {
         self.route(name, codec, handler, |entry, mut reply, mut opened| {
             Box::pin(async move {
-                let handled =
-                    async { (entry.handler)(entry.service.clone(), opened.stream().await?).await };
-                let response = reply.watch(pin!(handled)).await;
+                let requests = Retraction::default();
+                let handled = async {
+                    let request = opened.stream(&requests).await?;
+                    (entry.handler)(entry.service.clone(), request).await
+                };
+                let response = reply.watch_reading(pin!(handled), &requests).await;
                 match reply.send_headers(response, &mut opened) {
                     Ok((messages, trailers)) => {
                         reply
-                            .send_messages(messages, trailers, &opened, &entry.options)
+                            .send_messages(
+                                messages,
+                                trailers,
+                                &opened,
+                                &entry.options,
+                                Some(&requests),
+                            )
                             .await
                     }
                     Err(outcome) => outcome,

@@ -88,6 +88,123 @@ async fn b28_a_reset_drops_the_handler() {
     assert_eq!(server.probe.counts().started, 4);
 }
 
+/// HEADERS, and then these frames of DATA, with END_STREAM, and RST_STREAM: all that Node.js says of a call
+/// that it cancels, in one segment.
+fn cancelled_at_once(stream: u32, path: Option<&str>, data: &[u8]) -> Vec<u8> {
+    let headers = path.map(|path| {
+        let block = hpack::encode(&request(path));
+        encode(kind::HEADERS, END_HEADERS, stream, &block)
+    });
+    [
+        headers.unwrap_or_default(),
+        encode(kind::DATA, END_STREAM, stream, data),
+        encode(kind::RST_STREAM, 0, stream, &CANCEL.to_be_bytes()),
+    ]
+    .concat()
+}
+
+#[tokio::test]
+async fn b28_a_reset_after_the_end_of_the_request_drops_the_handler() {
+    let server = TestServer::start(Server::builder()).await;
+    let mut peer = server.peer().await;
+    // It has all of its request, and waits.
+    let mut stream = 1;
+    for path in [HANG, "/test.Kit/Unread", "/test.Kit/Stay"] {
+        let started = server.probe.counts().started;
+        peer.call(stream, &request(path), "a").await;
+        server.probe.until_started(started + 1).await;
+        peer.reset(stream, CANCEL).await;
+        server.probe.until_idle().await;
+        stream += 2;
+    }
+    // It has not been run when the reset comes. One that waits is dropped at its first wait; what it says before
+    // that, its caller does not hear.
+    for path in [HANG, "/test.Kit/Echo", "/test.Kit/Unread", "/test.Kit/Stay"] {
+        let all = cancelled_at_once(stream, Some(path), &message("a"));
+        peer.raw(&all).await;
+        peer.expect_nothing(stream).await;
+        server.probe.until_idle().await;
+        stream += 2;
+    }
+}
+
+#[tokio::test]
+async fn b28_a_reset_after_the_end_of_the_request_is_no_clean_end() {
+    let server = TestServer::start(Server::builder()).await;
+    let mut peer = server.peer().await;
+    let mut stream = 1;
+    let cancelled = async |why: &str| {
+        let status = server.probe.next_end().await.expect_err(why);
+        assert_eq!(
+            (status.code(), status.origin()),
+            (Code::Cancelled, Origin::Reset(CANCEL)),
+            "{why}: {status:?}"
+        );
+        server.probe.until_idle().await;
+    };
+    for path in [JOIN, BOTH] {
+        for last in [&message("two")[..], b""] {
+            // The handler waits for more.
+            let started = server.probe.counts().started;
+            open(&mut peer, stream, path).await;
+            server.probe.until_started(started + 1).await;
+            peer.ping().await;
+            peer.raw(&cancelled_at_once(stream, None, last)).await;
+            cancelled(path).await;
+            stream += 2;
+            // It has not been run. The answering half of `Both`, which reads, never is.
+            peer.raw(&cancelled_at_once(stream, Some(path), last)).await;
+            match path {
+                JOIN => cancelled(path).await,
+                _ => {
+                    peer.expect_nothing(stream).await;
+                    assert_eq!(server.probe.counts().started, started + 1);
+                }
+            }
+            stream += 2;
+        }
+    }
+}
+
+/// A handler may give its request stream to a task that outlives it.
+#[tokio::test]
+async fn b28_a_request_stream_that_was_given_away_has_no_clean_end_either() {
+    let probe = Probe::default();
+    let mut methods = temaki::server::Methods::new("test.Away", std::sync::Arc::new(probe.clone()));
+    methods.client_streaming(
+        "Read",
+        temaki::codec::BytesCodec,
+        |probe: std::sync::Arc<Probe>,
+         request: temaki::Request<temaki::Streaming<bytes::Bytes>>| async move {
+            let reader = probe.clone();
+            let _running = probe.enter();
+            tokio::spawn(async move {
+                let mut messages = request.into_inner();
+                reader.pass_gate().await;
+                let end = loop {
+                    match messages.message().await {
+                        Ok(Some(_)) => {}
+                        Ok(None) => break Ok(()),
+                        Err(status) => break Err(status),
+                    }
+                };
+                reader.ended(end);
+            });
+            std::future::pending::<()>().await;
+            Ok(temaki::Response::new(bytes::Bytes::new()))
+        },
+    );
+    let server = TestServer::start(Server::builder().add_service(methods)).await;
+    let mut peer = server.peer().await;
+    open(&mut peer, 1, "/test.Away/Read").await;
+    probe.until_started(1).await;
+    peer.raw(&cancelled_at_once(1, None, b"")).await;
+    probe.until_idle().await;
+    probe.open_gate(1);
+    let status = probe.next_end().await.unwrap_err();
+    assert_eq!(status.origin(), Origin::Reset(CANCEL), "{status:?}");
+}
+
 //= GRPC-CONN-FAIL  type=test
 #[tokio::test]
 async fn b29_a_lost_connection_cancels_its_calls() {
