@@ -36,7 +36,10 @@ pub(crate) struct Receiver {
     side: Side,
     /// END_STREAM or trailers have come: there is no more DATA.
     ended: bool,
-    /// Bytes that were taken, and whose credit was not given back. `0 <= owed < PORTION`.
+    /// The call's time is over: what is on its way may still be read, and no more.
+    is_late: bool,
+    /// Bytes that were taken, and whose credit was not given back. `0 <= owed < PORTION`, but where no more
+    /// is given.
     owed: usize,
     /// Somebody watches the call.
     meter: Option<Arc<Meter>>,
@@ -55,6 +58,7 @@ impl Receiver {
             decoder: Decoder::new(max_len),
             side,
             ended: false,
+            is_late: false,
             owed: 0,
             meter,
         }
@@ -114,10 +118,15 @@ impl Receiver {
         self.decoder.recycle(spent);
     }
 
+    /// From here on the peer is given no more credit.
+    pub(crate) fn give_no_more_credit(&mut self) {
+        self.is_late = true;
+    }
+
     /// Tells `h2` that `len` bytes were taken, so that the peer may send as many again.
     fn give_credit(&mut self, len: usize) {
         self.owed += len;
-        if self.owed >= PORTION {
+        if self.owed >= PORTION && !self.is_late {
             // It fails only if more is given back than was received, which this line cannot do.
             let _ = self.stream.flow_control().release_capacity(self.owed);
             self.owed = 0;

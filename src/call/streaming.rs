@@ -75,7 +75,7 @@ pub(crate) struct ResponseEnding {
     /// Who wants to see the end.
     pub(crate) on_end: Option<OnEnd>,
     /// The call is counted as open until then.
-    pub(crate) _open: Counted,
+    pub(crate) open: Option<Counted>,
 }
 
 /// Sees, and may change, how a call ended.
@@ -184,7 +184,13 @@ impl<T> Wire<T> {
             }
         };
         Poll::Ready(match step {
-            Ok(Step::Message(message)) => Ok(Some(message)),
+            Ok(Step::Message(message)) => {
+                // A peer that is faster than its reader would otherwise never meet the deadline.
+                if self.deadline.is_over() {
+                    receiver.give_no_more_credit();
+                }
+                Ok(Some(message))
+            }
             Ok(Step::End(trailers)) => self.end(Ok(trailers)).map(|()| None),
             Err(status) => {
                 let status = deadline::settle(status, self.deadline.is_over());
@@ -202,6 +208,7 @@ impl<T> Wire<T> {
             if let Some(on_end) = ending.on_end.take() {
                 on_end(&mut end);
             }
+            ending.open = None;
         }
         // `h2` cancels a stream that nobody holds and that has not ended.
         self.receiver = None;

@@ -521,7 +521,7 @@ where
             let ending = ResponseEnding {
                 requests,
                 on_end: call.on_end(channel),
-                _open: open,
+                open: Some(open),
             };
             let messages = Streaming::new(
                 receiver,

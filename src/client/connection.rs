@@ -26,6 +26,9 @@ use crate::conn::keepalive::{Dead, Keepalive};
 /// How often a connection that has work looks after itself.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
+/// How long bytes may wait for a peer that takes none, when no call waits for anything any more.
+const FAREWELL: Duration = Duration::from_secs(20);
+
 /// Whether the connection became READY, or why not.
 type Ready = oneshot::Sender<Result<(), String>>;
 
@@ -38,6 +41,7 @@ pub(super) async fn run(
     ready: Ready,
     reports: Reports,
 ) {
+    let now = Instant::now();
     let mut connection = Connection {
         h2,
         outlet,
@@ -48,6 +52,7 @@ pub(super) async fn run(
             read: 0,
             written: 0,
         },
+        useful_at: now,
         keepalive: None,
         keepalive_while_idle: config.keepalive_while_idle,
         ready: Some(ready),
@@ -67,6 +72,8 @@ struct Connection {
     alarm: Alarm,
     /// Bytes moved when the alarm last rang.
     moved: Progress,
+    /// When a call was last open, or a byte left.
+    useful_at: Instant,
     keepalive: Option<Keepalive>,
     keepalive_while_idle: bool,
     /// Until the peer's SETTINGS have come.
@@ -150,6 +157,7 @@ impl Connection {
         let now = Instant::now();
         let moved = self.outlet.progress();
         let busy = self.calls.any() || moved != self.moved;
+        let stuck = !busy && !self.outlet.is_empty();
         self.moved = moved;
         if let Some(keepalive) = self
             .keepalive
@@ -160,7 +168,13 @@ impl Connection {
             keepalive.heard(moved.read);
             self.alarm.ring_by(keepalive.look(now)?);
         }
-        if busy {
+        // The last words of a connection that is of no more use are not waited for without end.
+        if !stuck {
+            self.useful_at = now;
+        } else if now - self.useful_at >= FAREWELL {
+            return Err(Dead);
+        }
+        if busy || stuck {
             self.alarm.ring_by(now + HOUSEKEEPING);
         } else {
             self.outlet.release_buffers();

@@ -157,7 +157,7 @@ async fn answered(
             let ending = ResponseEnding {
                 requests: Some(lane.clone()),
                 on_end: call.on_end(&channel),
-                _open: open,
+                open: Some(open),
             };
             return Ok(Answer::Open {
                 metadata,

@@ -165,6 +165,61 @@ async fn an_endless_stream_that_nobody_reads_is_held_to_its_window() {
     peer.expect_reset(stream, CANCEL).await;
 }
 
+/// A peer that takes no more bytes keeps neither a task nor a socket of a client that has left.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_does_not_read_is_not_waited_for_when_nobody_calls_any_more() {
+    let (channel, mut pipes) = piped(|endpoint| endpoint);
+    let call = unary(&channel, vec![b'x'; 300_000]);
+    let windows = [(setting::INITIAL_WINDOW_SIZE, 1 << 20)];
+    let mut peer = Peer::server(pipes.accept_silent().await, &windows).await;
+    peer.window_update(0, 1 << 20).await;
+    peer.expect_request().await;
+    // From here on it reads nothing, and the pipe is full. A call that is open may wait.
+    sleep(Duration::from_secs(100)).await;
+    peer.try_raw(&[]).await.expect("the connection stands");
+    call.abort();
+    drop(channel);
+    sleep(Duration::from_secs(30)).await;
+    peer.try_raw(b"is anybody there?")
+        .await
+        .expect_err("the connection is gone");
+}
+
+/// A reader that is slower than its peer: when the deadline has passed, the peer is given no more credit, so that
+/// what is still read is what was on its way.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_always_ready_ends_at_the_deadline_too() {
+    let knobs = |endpoint: temaki::Endpoint| {
+        endpoint
+            .timeout(LIMIT)
+            .initial_stream_window_size(16 * 1024)
+    };
+    let (channel, mut pipes) = piped(knobs);
+    let call = server_streaming(&channel, "a");
+    let mut peer = pipes.accept().await;
+    let stream = peer.expect_call("a").await;
+    peer.headers(stream, 0, &response()).await;
+    let mut messages = opened(call).await;
+    let one = message(vec![b'x'; 1019]);
+    for _ in 0..16 {
+        peer.data(stream, 0, &one).await;
+    }
+    peer.ping().await;
+    tokio::time::advance(LIMIT).await;
+    let mut count = 0;
+    let status = loop {
+        match next(&mut messages).await {
+            Ok(_) => count += 1,
+            Err(status) => break status,
+        }
+        tokio::task::yield_now().await; // for what the connection may have to say
+    };
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert!(count <= 16, "{count}");
+    peer.expect_reset(stream, CANCEL).await;
+    assert_eq!(peer.window(stream), 0, "no credit was given");
+}
+
 /// A message larger than the limit is refused by its prefix.
 //= CODE-TOO-LARGE  type=test
 #[tokio::test(start_paused = true)]

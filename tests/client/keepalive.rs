@@ -90,6 +90,21 @@ async fn b80_nobody_is_asked_while_there_is_no_call() {
     answered(call).await;
 }
 
+/// Who keeps a stream that has ended keeps no call open.
+#[tokio::test(start_paused = true)]
+async fn b80_a_stream_that_has_ended_is_no_call() {
+    let (channel, mut peer, _pipes) = kept_alive(every_ten_seconds).await;
+    let call = server_streaming(&channel, "a");
+    let stream = peer.expect_call("a").await;
+    peer.respond(stream, "b").await;
+    let mut messages = opened(call).await;
+    assert_eq!(next(&mut messages).await.unwrap().unwrap(), "b");
+    assert_eq!(next(&mut messages).await.unwrap(), None);
+    tokio::time::sleep(AN_HOUR).await;
+    assert_eq!(pings(&mut peer).await.len(), 0);
+    drop(messages);
+}
+
 //= KEEPALIVE-CLIENT  type=test
 #[tokio::test(start_paused = true)]
 async fn b80_while_idle_if_that_was_asked_for() {
