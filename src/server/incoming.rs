@@ -87,9 +87,7 @@ impl Stream for TcpIncoming {
         let Self {
             listener, reserve, ..
         } = &mut *self;
-        let accepted = ready!(listener.poll_accept(cx));
-        let (stream, _) = accepted
-            .inspect_err(|error| reserve.spend(error, || drop(listener.poll_accept(cx))))?;
+        let (stream, _) = ready!(reserve.poll_accept(|| listener.poll_accept(cx)))?;
         // A socket that will not take an option still carries calls.
         let _ = stream.set_nodelay(self.nodelay);
         if let Some(after) = self.keepalive {
@@ -115,13 +113,18 @@ impl Reserve {
         Self(socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).ok())
     }
 
-    /// If `error` says that there are no descriptors left: runs `accept` with this one free.
-    fn spend(&mut self, error: &io::Error, accept: impl FnOnce()) {
-        if is_out_of_descriptors(error) {
+    /// What `accept` gives. If there are no descriptors left for it, it is run once more with this one free.
+    fn poll_accept<T>(
+        &mut self,
+        mut accept: impl FnMut() -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let accepted = ready!(accept());
+        if accepted.as_ref().is_err_and(is_out_of_descriptors) {
             self.0 = None;
-            accept();
+            drop(accept());
             *self = Self::take();
         }
+        Poll::Ready(accepted)
     }
 }
 
@@ -245,9 +248,7 @@ mod unix {
             let Self {
                 listener, reserve, ..
             } = &mut *self;
-            let accepted = ready!(listener.poll_accept(cx));
-            let (stream, _) = accepted
-                .inspect_err(|error| reserve.spend(error, || drop(listener.poll_accept(cx))))?;
+            let (stream, _) = ready!(reserve.poll_accept(|| listener.poll_accept(cx)))?;
             Poll::Ready(Some(Ok(stream)))
         }
     }
@@ -309,10 +310,16 @@ mod tests {
     fn the_reserve_is_spent_when_descriptors_are_the_trouble_and_is_there_again() {
         let mut reserve = Reserve::take();
         for (code, is_spent) in [(24, true), (23, true), (104, false), (11, false)] {
-            let error = io::Error::from_raw_os_error(code);
-            let mut spent = false;
-            reserve.spend(&error, || spent = true);
-            assert_eq!(spent, is_spent, "{error}");
+            let mut accepts = 0;
+            let accepted = reserve.poll_accept(|| {
+                accepts += 1;
+                Poll::Ready(Err::<(), _>(io::Error::from_raw_os_error(code)))
+            });
+            let Poll::Ready(Err(error)) = accepted else {
+                panic!("the listener's error is told");
+            };
+            assert_eq!(error.raw_os_error(), Some(code));
+            assert_eq!(accepts, if is_spent { 2 } else { 1 }, "{error}");
             assert!(reserve.0.is_some());
         }
     }
