@@ -19,6 +19,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -28,7 +29,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
-use super::call::{CallContext, Incoming};
+use super::call::{CallContext, Incoming, Outcome};
 use super::drain::{ConnectionDrain, Phase, Tally};
 use super::events::Events;
 use super::inline::InlineBudget;
@@ -281,7 +282,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         };
         if !entry.spawn_always() && self.budget.allows(timer::now) {
             // No waker: if it has to wait, its own task polls it again, and that poll leaves one.
-            let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            let polled = poll_caught(&mut call, &mut Context::from_waker(Waker::noop()));
             self.budget.polled(timer::now);
             if let Poll::Ready(outcome) = polled {
                 self.shared.tally.ended(entry, outcome);
@@ -372,6 +373,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     }
 }
 
+/// Polls a call, which sees to panics of the user's code itself; but what that code leaves behind is dropped
+/// last, and may panic too. It must not take its neighbours along.
+fn poll_caught(call: &mut CallFuture, cx: &mut Context<'_>) -> Poll<Outcome> {
+    catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))).unwrap_or(Poll::Ready(Outcome::Cut))
+}
+
 /// A call that had to wait, in a task of its own.
 struct Spawn {
     /// Dropped before `_open`: a handler that is counted as gone is gone.
@@ -385,7 +392,7 @@ impl Future for Spawn {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let outcome = ready!(self.call.as_mut().poll(cx));
+        let outcome = ready!(poll_caught(&mut self.call, cx));
         self.tally.ended(&self.entry, outcome);
         Poll::Ready(())
     }

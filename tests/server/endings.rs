@@ -471,6 +471,79 @@ async fn b31_a_panic_beside_the_handler_ends_no_other_call() {
     peer.expect_nothing(1).await;
 }
 
+/// Panics when it is dropped.
+struct Brittle;
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        assert!(
+            std::thread::panicking(),
+            "a drop that panics, as it was told to"
+        );
+    }
+}
+
+/// Messages as they are, of a type that cannot be dropped in peace.
+#[derive(Clone, Default)]
+struct BrittleCodec;
+
+impl temaki::codec::Codec for BrittleCodec {
+    type Encode = (bytes::Bytes, Brittle);
+    type Decode = bytes::Bytes;
+
+    fn encode(
+        &self,
+        item: &(bytes::Bytes, Brittle),
+        buf: &mut bytes::BytesMut,
+    ) -> Result<(), temaki::Status> {
+        buf.extend_from_slice(&item.0);
+        Ok(())
+    }
+
+    fn decode(&self, payload: &mut bytes::Bytes) -> Result<bytes::Bytes, temaki::Status> {
+        Ok(std::mem::take(payload))
+    }
+}
+
+/// What a handler leaves behind is the user's as well.
+#[tokio::test]
+async fn b31_a_panic_in_a_drop_ends_no_other_call() {
+    let mut methods = temaki::server::Methods::new("test.Brittle", std::sync::Arc::new(()));
+    methods.unary(
+        "Message",
+        BrittleCodec,
+        |_, request: temaki::Request<bytes::Bytes>| async move {
+            Ok(temaki::Response::new((request.into_inner(), Brittle)))
+        },
+    );
+    methods.server_streaming(
+        "Stream",
+        temaki::codec::BytesCodec,
+        |_, request: temaki::Request<bytes::Bytes>| async move {
+            let (brittle, mut message) = (Brittle, Some(request.into_inner()));
+            Ok(temaki::Response::new(futures_util::stream::poll_fn(
+                move |_| {
+                    let _held = &brittle;
+                    std::task::Poll::Ready(message.take().map(Ok))
+                },
+            )))
+        },
+    );
+    let server = TestServer::start(Server::builder().add_service(methods)).await;
+    let mut peer = server.peer().await;
+    peer.call(1, &request(HANG), "").await;
+    server.probe.until_started(1).await;
+    // The answer is complete before its stream is dropped; a message is dropped before its end.
+    peer.call(3, &request("/test.Brittle/Stream"), "a").await;
+    assert_eq!(peer.answer(3).await.expect_one(), "a");
+    peer.call(5, &request("/test.Brittle/Message"), "a").await;
+    peer.expect_headers(5).await;
+    peer.expect_reset(5, CANCEL).await;
+    peer.expect_nothing(1).await;
+    peer.call(7, &request("/test.Kit/Echo"), "next").await;
+    assert_eq!(peer.answer(7).await.expect_one(), "next");
+}
+
 /// A handler that the drain's force ends is dropped, and its caller hears of it.
 #[tokio::test]
 async fn b31_the_force_of_a_drain_drops_the_handlers() {
