@@ -21,10 +21,10 @@ const NO_WINDOW: &[(u16, u32)] = &[(setting::INITIAL_WINDOW_SIZE, 0)];
 #[tokio::test]
 async fn a_stalled_stream_holds_16_kib_and_a_message() {
     let _alone = alone().await;
+    let server = Apart::measured(Server::builder());
+    let neighbour = Neighbour::at(server.addr).await;
     for method in ["Repeat", "Items"] {
         for size in [100, 1000, 5000, 8192, 16_384, 100_000] {
-            let server = Apart::measured(Server::builder());
-            let neighbour = Neighbour::at(server.addr).await;
             let mut peer = server.peer(NO_WINDOW).await;
             peer.ping().await; // from here on there is window for all requests
             let before = temaki_heap::watched();
@@ -45,9 +45,9 @@ async fn a_stalled_stream_holds_16_kib_and_a_message() {
             );
             drop(peer);
             server.probe.until_idle().await;
-            neighbour.stays_well().await;
         }
     }
+    neighbour.stays_well().await;
 }
 
 #[tokio::test(start_paused = true)]

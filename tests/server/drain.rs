@@ -67,6 +67,32 @@ async fn b84_a_connection_without_calls_ends_at_once() {
     assert_eq!(begun.elapsed(), Duration::ZERO, "nobody had to wait");
 }
 
+/// Whatever the handlers take, the drain takes no more than that and a moment.
+#[tokio::test(start_paused = true)]
+async fn b84_a_drain_takes_as_long_as_its_handlers() {
+    for handlers in [0, 20, 300].map(Duration::from_millis) {
+        let mut server = Pipes::start(Server::builder());
+        let mut peer = server.peer().await;
+        for stream in [1, 3, 5] {
+            peer.call(stream, &request(GATE), "one").await;
+        }
+        server.probe.until_started(3).await;
+        let begun = Instant::now();
+        server.begin_stop();
+        expect_drain(&mut peer).await;
+        tokio::time::sleep(handlers).await;
+        server.probe.open_gate(3);
+        for stream in [1, 3, 5] {
+            assert_eq!(peer.answer(stream).await.expect_one(), "one");
+        }
+        peer.expect_closed().await;
+        let report = server.ended().await;
+        assert_eq!((report.total.finished, report.total.cut), (3, 0));
+        let took = begun.elapsed();
+        assert!(took <= handlers + Duration::from_secs(2), "{took:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn b84_a_peer_that_never_answers_the_ping_does_not_keep_the_server() {
     let rows = [
