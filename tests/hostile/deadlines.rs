@@ -11,8 +11,9 @@ use crate::*;
 
 #[tokio::test]
 async fn a_timeout_that_cannot_be_read_runs_no_handler() {
-    let server = TestServer::start(Server::builder()).await;
-    let mut peer = server.peer().await;
+    let server = Apart::start(Server::builder());
+    let neighbour = Neighbour::at(server.addr).await;
+    let mut peer = server.peer(&[]).await;
     let odd = [
         "-1S",
         "+1S",
@@ -47,6 +48,7 @@ async fn a_timeout_that_cannot_be_read_runs_no_handler() {
     let fields = request_with("/test.Kit/Echo", &[("grpc-timeout", "99999999H")]);
     peer.call(107, &fields, "patience").await;
     assert_eq!(peer.answer(107).await.expect_one(), "patience");
+    neighbour.stays_well().await;
 }
 
 //= GRPC-DEADLINE-SERVER  type=test

@@ -12,8 +12,9 @@ use crate::*;
 //= CODE-CARDINALITY  type=test
 #[tokio::test]
 async fn no_handler_runs_for_a_malformed_message() {
-    let server = TestServer::start(Server::builder()).await;
-    let mut peer = server.peer().await;
+    let server = Apart::start(Server::builder());
+    let neighbour = Neighbour::at(server.addr).await;
+    let mut peer = server.peer(&[]).await;
     let two = [message("one"), message("two")].concat();
     let rows: [(&[u8], u32, &str); 9] = [
         (
@@ -49,4 +50,5 @@ async fn no_handler_runs_for_a_malformed_message() {
         );
         assert_eq!(server.probe.counts().started, 0, "{why}");
     }
+    neighbour.stays_well().await;
 }

@@ -8,8 +8,9 @@ use crate::*;
 
 #[tokio::test]
 async fn no_handler_runs_for_what_is_not_grpc() {
-    let server = TestServer::start(Server::builder()).await;
-    let mut peer = server.peer().await;
+    let server = Apart::start(Server::builder());
+    let neighbour = Neighbour::at(server.addr).await;
+    let mut peer = server.peer(&[]).await;
     let path = "/test.Kit/Echo";
     let mut rows = Vec::new();
     for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"] {
@@ -33,6 +34,7 @@ async fn no_handler_runs_for_what_is_not_grpc() {
         assert_eq!(answer.http_status(), *expected, "{fields:?}");
     }
     assert_eq!(server.probe.counts().started, 0);
+    neighbour.stays_well().await;
 }
 
 #[tokio::test]

@@ -9,8 +9,9 @@ use crate::*;
 
 #[tokio::test]
 async fn a_panic_ends_its_call_and_nothing_else() {
-    let server = TestServer::start(Server::builder()).await;
-    let mut peer = server.peer().await;
+    let server = Apart::start(Server::builder());
+    let neighbour = Neighbour::at(server.addr).await;
+    let mut peer = server.peer(&[]).await;
     peer.call(1, &request("/test.Kit/Stay"), "a neighbour")
         .await;
     peer.expect_headers(1).await;
@@ -38,4 +39,5 @@ async fn a_panic_ends_its_call_and_nothing_else() {
     assert_eq!(peer.answer(9).await.expect_one(), "still here");
     peer.reset(1, CANCEL).await;
     server.probe.until_idle().await;
+    neighbour.stays_well().await;
 }

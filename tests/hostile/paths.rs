@@ -8,8 +8,9 @@ use crate::*;
 
 #[tokio::test]
 async fn only_the_exact_path_reaches_a_handler() {
-    let server = TestServer::start(Server::builder()).await;
-    let mut peer = server.peer().await;
+    let server = Apart::start(Server::builder());
+    let neighbour = Neighbour::at(server.addr).await;
+    let mut peer = server.peer(&[]).await;
     let near = [
         "/test.Kit/Echo?",
         "/test.Kit/Echo?x=1",
@@ -39,4 +40,5 @@ async fn only_the_exact_path_reaches_a_handler() {
     peer.call(last, &request("/test.Kit/Echo"), "let me in")
         .await;
     assert_eq!(peer.answer(last).await.expect_one(), "let me in");
+    neighbour.stays_well().await;
 }

@@ -22,15 +22,15 @@ pub fn alone_with(test: &str, wanted: usize) -> Option<usize> {
          export {ALONE}=$n
          exec \"$0\" {test} --exact --nocapture"
     );
-    let mut shell = Command::new("sh");
-    shell.arg("-c").arg(script);
-    let status = shell
+    let ran = Command::new("sh")
+        .arg("-c")
+        .arg(script)
         .arg(std::env::current_exe().expect("this program"))
-        .status()
+        .output()
         .expect("a shell");
-    assert!(
-        status.success(),
-        "{test}, in a process of its own: {status}"
-    );
+    // Shown or not, as is all that a test prints.
+    print!("{}", String::from_utf8_lossy(&ran.stdout));
+    eprint!("{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{test}, in a process of its own");
     None
 }
