@@ -193,8 +193,8 @@ impl Server {
         self
     }
 
-    /// tonic's name for a limit that here is the same as [`max_concurrent_streams`](Self::max_concurrent_streams):
-    /// a handler is counted until it is dropped, so the two cannot differ.
+    /// tonic's name for a limit that here is the same as [`max_concurrent_streams`](Self::max_concurrent_streams),
+    /// 256 by default: a handler is counted until it is dropped, so the two cannot differ.
     pub fn concurrency_limit_per_connection(self, limit: usize) -> Self {
         self.max_concurrent_streams(u32::try_from(limit).unwrap_or(u32::MAX))
     }
@@ -211,6 +211,10 @@ impl Server {
 
     /// How many bytes a caller may send ahead of a handler that reads one stream. Default 1 MiB, which
     /// keeps a bulk upload moving over a link of 80 Mbit/s and 100 ms. At least 16 KiB.
+    ///
+    /// Many tiny messages, each sent by itself, cost more than their bytes: a connection on which some 16,000
+    /// of them wait for handlers is closed with `ENHANCE_YOUR_CALM`. Where handlers may lag behind such
+    /// callers, a window of 64 KiB makes the callers wait instead.
     pub fn initial_stream_window_size(mut self, bytes: impl Into<Option<u32>>) -> Self {
         let default = Http2Settings::default().stream_window;
         self.limits.http2.stream_window = bytes
@@ -298,7 +302,8 @@ impl Server {
         self
     }
 
-    /// How long the calls of a connection that reached its age may still take. Default: as long as they do.
+    /// How long the calls of a connection that reached its age may still take. Default: as long as they do,
+    /// since only the application knows how long is too long. What is left then is cut.
     pub fn max_connection_age_grace(mut self, grace: Duration) -> Self {
         self.limits.max_age_grace = Some(grace.min(FOREVER));
         self
@@ -334,7 +339,8 @@ impl Server {
         self
     }
 
-    /// The time between two probes of TCP keepalive, where that is on. Default: the system's.
+    /// The time between two probes of TCP keepalive, where that is on. Default: the system's, which whoever
+    /// runs it may have chosen for its network.
     pub fn tcp_keepalive_interval(mut self, interval: Option<Duration>) -> Self {
         self.tcp_keepalive_interval = interval;
         self
