@@ -176,7 +176,7 @@ impl<T> Wire<T> {
         let Some(receiver) = &mut self.receiver else {
             return Poll::Ready(Ok(None));
         };
-        let step = match poll_step(receiver, &self.decode, &self.ending, cx) {
+        let step = match poll_step(receiver, &self.decode, &mut self.ending, cx) {
             Poll::Ready(step) => step,
             Poll::Pending => {
                 ready!(self.deadline.poll(cx));
@@ -221,7 +221,7 @@ impl<T> Wire<T> {
 fn poll_step<T>(
     receiver: &mut Receiver,
     decode: &Decode<T>,
-    ending: &Ending,
+    ending: &mut Ending,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Step<T>, Status>> {
     if let Some(mut payload) = ready!(receiver.poll_message(cx))? {
@@ -230,7 +230,7 @@ fn poll_step<T>(
         return Poll::Ready(Ok(Step::Message(message)));
     }
     if let Ending::Request(retraction) = ending {
-        retraction.check()?;
+        ready!(retraction.poll_end(cx))?;
         return Poll::Ready(Ok(Step::End(MetadataMap::new())));
     }
     //= GRPC-RES-TRAILERS  status in trailers, even when OK

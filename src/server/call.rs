@@ -441,7 +441,9 @@ impl Reply {
     ) -> Result<W::Output, Failure> {
         poll_fn(|cx| {
             let is_gone = self.poll_retraction(cx, requests).is_ready();
-            match poll_caught(work.as_mut(), cx) {
+            // Polled where the request arrived, which is where all that came with it was read.
+            let is_settled = cx.waker().will_wake(Waker::noop());
+            match requests.reading(is_settled, || poll_caught(work.as_mut(), cx)) {
                 Poll::Ready(result) => Poll::Ready(result),
                 Poll::Pending if is_gone => Poll::Ready(Err(Failure::Gone)),
                 Poll::Pending => self.poll_deadline(cx),

@@ -196,13 +196,28 @@ async fn b28_a_request_stream_that_was_given_away_has_no_clean_end_either() {
     );
     let server = TestServer::start(Server::builder().add_service(methods)).await;
     let mut peer = server.peer().await;
-    open(&mut peer, 1, "/test.Away/Read").await;
-    probe.until_started(1).await;
-    peer.raw(&cancelled_at_once(1, None, b"")).await;
-    probe.until_idle().await;
+    for (stream, reads_before) in [(1, true), (3, false)] {
+        open(&mut peer, stream, "/test.Away/Read").await;
+        if reads_before {
+            probe.open_gate(1);
+        }
+        probe
+            .until("the handler to wait", |counts| counts.live == 1)
+            .await;
+        peer.ping().await;
+        peer.raw(&cancelled_at_once(stream, None, b"")).await;
+        probe.until_idle().await;
+        if !reads_before {
+            probe.open_gate(1);
+        }
+        let status = probe.next_end().await.expect_err("a call that is over");
+        assert_eq!(status.origin(), Origin::Reset(CANCEL), "{status:?}");
+    }
+    // A clean end is one for such a task too.
     probe.open_gate(1);
-    let status = probe.next_end().await.unwrap_err();
-    assert_eq!(status.origin(), Origin::Reset(CANCEL), "{status:?}");
+    open(&mut peer, 5, "/test.Away/Read").await;
+    peer.data(5, END_STREAM, b"").await;
+    probe.next_end().await.unwrap();
 }
 
 //= GRPC-CONN-FAIL  type=test
