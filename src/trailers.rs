@@ -71,13 +71,11 @@ pub(crate) fn write_status(status: &Status) -> HeaderMap {
         GRPC_STATUS.clone(),
         HeaderValue::from_static(status.code().wire()),
     );
-    let mut room = MAX_LIST - list_size(&headers);
+    let mut room = MAX_LIST;
     if !status.message().is_empty() {
-        let message = fitting_message(
-            status.message(),
-            room.saturating_sub(wire::GRPC_MESSAGE.len() + FIELD_OVERHEAD),
-        );
-        room = room.saturating_sub(wire::GRPC_MESSAGE.len() + FIELD_OVERHEAD + message.len());
+        let around = list_size(&headers) + wire::GRPC_MESSAGE.len() + FIELD_OVERHEAD;
+        let message = fitting_message(status.message(), room - around);
+        room -= around + message.len();
         headers.insert(GRPC_MESSAGE, message);
     }
     if let Some(metadata) = status.metadata_to_send() {

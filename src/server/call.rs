@@ -523,7 +523,7 @@ impl Reply {
     /// Dropping the handles afterwards is part of the end: if the request is still open, `h2` sends
     /// the trailers and then `RST_STREAM(NO_ERROR)`. A reset of our own would delete the trailers.
     fn finish(&mut self, end: Result<Option<Box<MetadataMap>>, Failure>) -> Outcome {
-        let (headers, code, accept) = match end.and_then(fitting) {
+        let (headers, code, accept) = match fitting(end) {
             Ok(metadata) => (trailers::write_ok(metadata.as_deref()), Code::Ok, None),
             Err(Failure::Status(status)) => (trailers::write_status(&status), status.code(), None),
             Err(Failure::Encoding(status)) => (
@@ -605,12 +605,19 @@ impl<C> Opened<C> {
     }
 }
 
-/// The trailing metadata of a success, if it can be sent.
-fn fitting(metadata: Option<Box<MetadataMap>>) -> Result<Option<Box<MetadataMap>>, Failure> {
-    if let Some(metadata) = &metadata {
+/// How a call ended, if that can be sent: the trailing metadata of a success may be too large.
+fn fitting(
+    end: Result<Option<Box<MetadataMap>>, Failure>,
+) -> Result<Option<Box<MetadataMap>>, Failure> {
+    let metadata = match &end {
+        Ok(metadata) => metadata.as_deref(),
+        Err(Failure::Status(status)) if status.code() == Code::Ok => status.metadata_to_send(),
+        Err(_) => None,
+    };
+    if let Some(metadata) = metadata {
         trailers::check_size("trailing", metadata)?;
     }
-    Ok(metadata)
+    end
 }
 
 /// Polls the user's code. A panic is the end of its call and of nothing else: it is not polled again.

@@ -258,6 +258,28 @@ async fn b58_metadata_that_is_too_large_is_sent_whole_or_fails_its_call() {
     }
 }
 
+/// A status may say OK, and is a success then, with trailing metadata of its own: a proxy passes them on so.
+#[tokio::test]
+async fn b58_a_status_that_says_ok_loses_no_metadata_either() {
+    let server = server_that_ends(|text| {
+        let mut metadata = MetadataMap::new();
+        let size = usize::from(text[0]) * 1_000 - 33;
+        metadata.insert("x", "v".repeat(size).parse().unwrap());
+        Status::with_metadata(Code::Ok, "", metadata)
+    })
+    .await;
+    let mut peer = server.peer().await;
+    for (stream, path) in [(1, "/test.Ends/Now"), (5, "/test.Ends/Later")] {
+        peer.call(stream, &request(path), [8]).await;
+        let answer = peer.answer(stream).await;
+        answer.expect_status(code::OK);
+        assert!(answer.trailers.get("x").is_some(), "{path}");
+        peer.call(stream + 2, &request(path), [9]).await;
+        let answer = peer.answer(stream + 2).await;
+        answer.expect_status(code::RESOURCE_EXHAUSTED);
+    }
+}
+
 #[tokio::test]
 async fn b59_details_are_bytes_and_no_more_to_the_server() {
     // By convention they are a google.rpc.Status; these are not, and arrive as they are.
