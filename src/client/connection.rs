@@ -41,7 +41,6 @@ pub(super) async fn run(
     ready: Ready,
     reports: Reports,
 ) {
-    let now = Instant::now();
     let mut connection = Connection {
         h2,
         outlet,
@@ -52,7 +51,7 @@ pub(super) async fn run(
             read: 0,
             written: 0,
         },
-        useful_at: now,
+        stuck_since: None,
         keepalive: None,
         keepalive_while_idle: config.keepalive_while_idle,
         ready: Some(ready),
@@ -72,8 +71,8 @@ struct Connection {
     alarm: Alarm,
     /// Bytes moved when the alarm last rang.
     moved: Progress,
-    /// When a call was last open, or a byte left.
-    useful_at: Instant,
+    /// Since when no call is open, and the bytes that wait do not leave.
+    stuck_since: Option<Instant>,
     keepalive: Option<Keepalive>,
     keepalive_while_idle: bool,
     /// Until the peer's SETTINGS have come.
@@ -170,8 +169,8 @@ impl Connection {
         }
         // The last words of a connection that is of no more use are not waited for without end.
         if !stuck {
-            self.useful_at = now;
-        } else if now - self.useful_at >= FAREWELL {
+            self.stuck_since = None;
+        } else if now - *self.stuck_since.get_or_insert(now) >= FAREWELL {
             return Err(Dead);
         }
         if busy || stuck {

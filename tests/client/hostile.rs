@@ -176,11 +176,14 @@ async fn a_peer_that_does_not_read_is_not_waited_for_when_nobody_calls_any_more(
     peer.expect_request().await;
     // From here on it reads nothing, and the pipe is full. A call that is open may wait.
     sleep(Duration::from_secs(100)).await;
-    peer.try_raw(&[]).await.expect("the connection stands");
+    let ping = encode(kind::PING, 0, 0, &[0; 8]);
+    peer.try_raw(&ping).await.expect("the connection stands");
     call.abort();
     drop(channel);
-    sleep(Duration::from_secs(30)).await;
-    peer.try_raw(b"is anybody there?")
+    sleep(Duration::from_secs(10)).await;
+    peer.try_raw(&ping).await.expect("it still has some time");
+    sleep(Duration::from_secs(20)).await;
+    peer.try_raw(&ping)
         .await
         .expect_err("the connection is gone");
 }
