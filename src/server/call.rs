@@ -29,7 +29,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::StatusCode;
 use http::uri::PathAndQuery;
 
-use super::method::MethodOptions;
+use super::service::MethodOptions;
 use crate::call::Side;
 use crate::call::codec::{BytesCodec, Codec};
 use crate::call::ending::Retraction;

@@ -5,21 +5,18 @@
 //! sent.
 
 use std::future::Future;
-use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use futures_core::Stream;
 
 use super::call::{self, CallContext, Incoming, Opened, Outcome, Reply};
+use super::service::{MethodOptions, RegisteredMethods, Service};
 use crate::call::codec::Codec;
 use crate::call::ending::Retraction;
 use crate::call::streaming::Streaming;
 use crate::interceptor::Interceptors;
-use crate::{AsyncInterceptor, Interceptor, Request, Response, Status, wire};
-
-/// The default limit on a received message, 4 MiB, as in other gRPC libraries.
-pub(crate) const DEFAULT_MAX_DECODING: usize = 4 * 1024 * 1024;
+use crate::{Request, Response, Status, wire};
 
 /// Begins to serve one request, behind these interceptors. An error is a request that was answered without
 /// its handler.
@@ -35,164 +32,8 @@ pub(crate) struct Route {
     /// `/package.Service/Method`.
     pub(crate) path: String,
     pub(crate) handler: Handler,
-    /// Never polled in the connection's task; see [`ServiceServer::spawn_always`].
+    /// Never polled in the connection's task: `ServiceServer::spawn_always`.
     pub(crate) spawn_always: bool,
-}
-
-/// What a service's methods have in common.
-#[derive(Clone, Debug)]
-pub(crate) struct MethodOptions {
-    pub(crate) max_decoding_message_size: usize,
-    pub(crate) max_encoding_message_size: usize,
-    pub(crate) spawn_always: bool,
-}
-
-impl Default for MethodOptions {
-    fn default() -> Self {
-        Self {
-            max_decoding_message_size: DEFAULT_MAX_DECODING,
-            max_encoding_message_size: usize::MAX,
-            spawn_always: false,
-        }
-    }
-}
-
-/// Something with methods that a [`Server`](super::Server) can answer calls with.
-///
-/// Generated servers are; [`Methods`] is, for services put together by hand.
-pub trait Service {
-    /// Hands over the methods.
-    fn into_methods(self) -> RegisteredMethods;
-}
-
-/// The methods of one service, ready to be served.
-pub struct RegisteredMethods {
-    pub(crate) service: &'static str,
-    pub(crate) routes: Vec<Route>,
-    /// They see every call of these methods.
-    pub(crate) interceptors: Interceptors,
-}
-
-impl std::fmt::Debug for RegisteredMethods {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RegisteredMethods")
-            .field("service", &self.service)
-            .field("methods", &self.routes.len())
-            .finish_non_exhaustive()
-    }
-}
-
-/// The table of a generated service: which methods it has, and how each calls a `T`.
-pub trait MethodTable<T> {
-    /// `package.Service`, as it stands in the path of a request.
-    const SERVICE: &'static str;
-
-    /// Registers every method.
-    fn register(methods: &mut Methods<T>);
-}
-
-/// Serves an implementation `T` of a generated service trait by its table `M`.
-///
-/// Generated code names it for each service: `GreeterServer<T>` is a `ServiceServer<T, GreeterMethods>`.
-pub struct ServiceServer<T, M> {
-    service: Arc<T>,
-    options: MethodOptions,
-    interceptors: Interceptors,
-    table: PhantomData<fn() -> M>,
-}
-
-impl<T, M: MethodTable<T>> ServiceServer<T, M> {
-    /// Serves `service`.
-    pub fn new(service: T) -> Self {
-        Self::from_arc(Arc::new(service))
-    }
-
-    /// Serves a service that others hold as well.
-    pub fn from_arc(service: Arc<T>) -> Self {
-        Self {
-            service,
-            options: MethodOptions::default(),
-            interceptors: Interceptors::default(),
-            table: PhantomData,
-        }
-    }
-
-    /// Serves `service` behind an interceptor, which sees every call before its handler does.
-    pub fn with_interceptor<I>(service: T, interceptor: I) -> Self
-    where
-        I: Interceptor + Clone + Send + Sync + 'static,
-    {
-        let mut server = Self::new(service);
-        server.interceptors.push(interceptor);
-        server
-    }
-
-    /// As [`with_interceptor`](Self::with_interceptor), for one that waits or looks at answers too.
-    pub fn with_async_interceptor<I: AsyncInterceptor>(service: T, interceptor: I) -> Self {
-        let mut server = Self::new(service);
-        server.interceptors.push_async(interceptor);
-        server
-    }
-
-    /// The largest message to accept, in bytes. Default 4 MiB. A larger one ends its call with
-    /// RESOURCE_EXHAUSTED, before memory is taken for it.
-    pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
-        self.options.max_decoding_message_size = limit;
-        self
-    }
-
-    /// The largest message to send, in bytes. Default: no limit but the format's, 4 GiB. A larger one
-    /// ends its call with RESOURCE_EXHAUSTED.
-    pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
-        self.options.max_encoding_message_size = limit;
-        self
-    }
-
-    /// Runs each handler in a task of its own from the start. Default: off.
-    ///
-    /// A handler is first polled in its connection's task, which is quickest when it answers at once.
-    /// Choose this for handlers that block the thread or compute for long: while one does, its
-    /// connection does nothing else. (Connections notice handlers that are always slow, and
-    /// stop polling them in place; this is for those that are slow now and then.)
-    pub fn spawn_always(mut self) -> Self {
-        self.options.spawn_always = true;
-        self
-    }
-}
-
-impl<T, M: MethodTable<T>> Service for ServiceServer<T, M> {
-    fn into_methods(self) -> RegisteredMethods {
-        let mut methods = Methods {
-            name: M::SERVICE,
-            service: self.service,
-            options: self.options,
-            routes: Vec::new(),
-        };
-        M::register(&mut methods);
-        RegisteredMethods {
-            interceptors: self.interceptors,
-            ..methods.into_methods()
-        }
-    }
-}
-
-impl<T, M> Clone for ServiceServer<T, M> {
-    fn clone(&self) -> Self {
-        Self {
-            service: self.service.clone(),
-            options: self.options.clone(),
-            interceptors: self.interceptors.clone(),
-            table: PhantomData,
-        }
-    }
-}
-
-impl<T, M> std::fmt::Debug for ServiceServer<T, M> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServiceServer")
-            .field("options", &self.options)
-            .finish_non_exhaustive()
-    }
 }
 
 /// Collects the methods of a service whose handlers work on a shared `T`.
@@ -210,30 +51,37 @@ struct Entry<T, F> {
     options: MethodOptions,
 }
 
-impl<T: Send + Sync + 'static> Methods<T> {
-    /// Starts the table of the service `name` (`package.Service`), by hand.
-    pub fn new(name: &'static str, service: Arc<T>) -> Self {
+impl<T> Methods<T> {
+    /// A table without methods yet, whose methods are served with these options.
+    pub(super) fn with_options(
+        name: &'static str,
+        service: Arc<T>,
+        options: MethodOptions,
+    ) -> Self {
         Self {
             name,
             service,
-            options: MethodOptions::default(),
+            options,
             routes: Vec::new(),
         }
     }
+}
 
-    pub(super) fn with_options(self, options: MethodOptions) -> Self {
-        Self { options, ..self }
+impl<T: Send + Sync + 'static> Methods<T> {
+    /// Starts the table of the service `name` (`package.Service`), by hand.
+    pub fn new(name: &'static str, service: Arc<T>) -> Self {
+        Self::with_options(name, service, MethodOptions::default())
     }
 
     /// The largest message to accept by the methods that are registered from here on; as
-    /// [`ServiceServer::max_decoding_message_size`].
+    /// [`ServiceServer::max_decoding_message_size`](super::ServiceServer::max_decoding_message_size).
     pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
         self.options.max_decoding_message_size = limit;
         self
     }
 
     /// The largest message to send by the methods that are registered from here on; as
-    /// [`ServiceServer::max_encoding_message_size`].
+    /// [`ServiceServer::max_encoding_message_size`](super::ServiceServer::max_encoding_message_size).
     pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
         self.options.max_encoding_message_size = limit;
         self

@@ -14,6 +14,7 @@ mod inline;
 mod method;
 mod observer;
 mod router;
+mod service;
 mod upkeep;
 
 use std::future::Future;
@@ -28,8 +29,9 @@ pub use drain::{DrainCount, DrainReport};
 pub use incoming::TcpIncoming;
 #[cfg(unix)]
 pub use incoming::UnixIncoming;
-pub use method::{MethodTable, Methods, RegisteredMethods, Service, ServiceServer};
+pub use method::Methods;
 pub use observer::{CallEnd, CallOutcome, CallStart, CloseReason, ConnectionEnd, Observer};
+pub use service::{MethodTable, RegisteredMethods, Service, ServiceServer};
 
 use crate::conn::settings::Http2Settings;
 use crate::error::{Error, ErrorKind};
@@ -38,8 +40,8 @@ use crate::{AsyncInterceptor, ConnectInfo, Connected, Interceptor};
 use connection::{Limits, Shared};
 use drain::Drain;
 use events::Events;
-use method::MethodOptions;
 use router::Router;
+use service::MethodOptions;
 
 /// Makes the fallback, when its options are known.
 type MakeFallback = Box<dyn FnOnce(MethodOptions) -> Option<method::Route> + Send + Sync>;
@@ -126,7 +128,7 @@ impl Server {
         S: Stream<Item = Result<bytes::Bytes, crate::Status>> + Send + 'static,
     {
         self.fallback = Some(Box::new(|options| {
-            let mut methods = Methods::new("", std::sync::Arc::new(())).with_options(options);
+            let mut methods = Methods::with_options("", std::sync::Arc::new(()), options);
             methods.bidi_streaming("*", crate::codec::BytesCodec, move |_, request| {
                 handler(request)
             });

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::call::{CallContext, Incoming, Outcome};
-use super::method::{CallFuture, RegisteredMethods, Route};
+use super::method::{CallFuture, Route};
+use super::service::RegisteredMethods;
 use crate::interceptor::Interceptors;
 use crate::wire;
 use crate::{Code, Error, Origin, Status, error::ErrorKind};
