@@ -53,6 +53,10 @@ const BATCH: usize = 16 * 1024;
 /// more it could be of twice the size, and a caller who takes nothing would have us hold that.
 const SMALL_BATCH: usize = 2 * 1024;
 
+/// A batch that is on its way at the deadline may take so much longer, and the status follows it. At 1.3 Mbit/s
+/// it has left by then; a caller who takes it slower counts as blocked.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
 /// A request as the connection hands it over.
 pub(crate) struct Incoming {
     pub(crate) request: http::Request<RecvStream>,
@@ -346,7 +350,7 @@ impl Reply {
         let encoded = encoded.and_then(|encoded| encoded);
         let mut end = encoded.map(|()| trailers).map_err(Failure::from);
         if let Some(rest) = self.send_small(bytes.freeze()) {
-            if let Err(failure) = Box::pin(self.send(rest)).await {
+            if let Err(failure) = Box::pin(self.send(rest, || Duration::ZERO)).await {
                 end = Err(failure);
             }
         }
@@ -367,12 +371,15 @@ impl Reply {
         C: Codec,
         S: Stream<Item = Result<C::Encode, Status>>,
     {
-        let mut messages = pin!(messages);
+        let mut messages = pin!(Some(messages));
         let mut batch = BytesMut::new();
         let end = loop {
             let gathered = pin!(poll_fn(|cx| {
+                let Some(messages) = messages.as_mut().as_pin_mut() else {
+                    return Poll::Ready(None);
+                };
                 poll_batch(
-                    messages.as_mut(),
+                    messages,
                     cx,
                     &opened.codec,
                     options.max_encoding_message_size,
@@ -398,7 +405,11 @@ impl Reply {
                 None => Some(bytes.freeze()),
             };
             if let Some(bytes) = bytes {
-                if let Err(failure) = self.send(bytes).await {
+                let sent = self.send(bytes, || {
+                    messages.set(None);
+                    LAST_WORDS
+                });
+                if let Err(failure) = sent.await {
                     if let Some(requests) = requests {
                         let cx = &mut Context::from_waker(Waker::noop());
                         let _ = self.poll_retraction(cx, requests);
@@ -407,6 +418,8 @@ impl Reply {
                 }
             }
             match end {
+                //= GRPC-DEADLINE-SERVER  server drops the handler; DEADLINE_EXCEEDED trailers
+                None if self.deadline.is_over() => break Err(deadline::exceeded().into()),
                 None => {}
                 Some(Ok(())) => break Ok(trailers),
                 Some(Err(status)) => break Err(status.into()),
@@ -490,15 +503,20 @@ impl Reply {
         None
     }
 
-    /// Gives `batch` to `h2`, as fast as the caller takes it.
-    async fn send(&mut self, mut batch: Bytes) -> Result<(), Failure> {
+    /// Gives `batch` to `h2`, as fast as the caller takes it. If the deadline passes meanwhile, `at_deadline` drops
+    /// what else there is to say, and tells how long the batch may still take.
+    async fn send(
+        &mut self,
+        mut batch: Bytes,
+        at_deadline: impl FnOnce() -> Duration,
+    ) -> Result<(), Failure> {
         let Some(body) = &mut self.body else {
             return Ok(());
         };
         if let Some(meter) = &self.context.meter {
             meter.count_sent(batch.len());
         }
-        let mut stalled = Timer::default();
+        let (mut stalled, mut at_deadline) = (Timer::default(), Some(at_deadline));
         poll_fn(|cx| {
             let before = batch.len();
             match send::poll_send(body, cx, &mut batch) {
@@ -506,14 +524,17 @@ impl Reply {
                 Poll::Ready(Err(Gone)) => return Poll::Ready(Err(Failure::Gone)),
                 Poll::Pending => {}
             }
-            if stalled.at().is_none() || batch.len() < before {
-                stalled.set(timer::now().checked_add(self.context.stall_timeout));
+            if at_deadline.is_some() {
+                if stalled.at().is_none() || batch.len() < before {
+                    stalled.set(timer::now().checked_add(self.context.stall_timeout));
+                }
+                if self.deadline.poll(cx).is_ready() {
+                    let more = at_deadline.take().map(|at_deadline| at_deadline());
+                    stalled.set(timer::now().checked_add(more.unwrap_or_default()));
+                }
             }
             //= GRPC-DEADLINE-SERVER  RST_STREAM(CANCEL) when blocked
-            if self.deadline.poll(cx).is_ready() || stalled.poll(cx).is_ready() {
-                return Poll::Ready(Err(Failure::Blocked));
-            }
-            Poll::Pending
+            stalled.poll(cx).map(|()| Err(Failure::Blocked))
         })
         .await
     }

@@ -271,6 +271,22 @@ async fn b11_deadline_of_a_blocked_answer_is_a_reset() {
     server.probe.until_idle().await;
 }
 
+/// A caller who takes all that it is sent hears how the call ended.
+#[tokio::test]
+async fn b11_deadline_of_an_answer_that_flows_is_told() {
+    let limit = Duration::from_millis(100);
+    let server = TestServer::start(Server::builder().timeout(limit)).await;
+    let mut peer = server.peer().await;
+    for stream in [1, 3, 5, 7, 9] {
+        peer.call(stream, &request("/test.Kit/Endless"), vec![b'x'; 10_000])
+            .await;
+        let answer = peer.answer(stream).await;
+        answer.expect_status(code::DEADLINE_EXCEEDED);
+        assert!(answer.messages().len() > 1, "whole messages, and many");
+    }
+    server.probe.until_idle().await;
+}
+
 #[tokio::test]
 async fn b11_the_servers_own_timeout_is_a_deadline_too() {
     let limit = Duration::from_millis(150);
