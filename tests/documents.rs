@@ -216,7 +216,7 @@ const SAME: [(&str, &[&str]); 10] = [
     ("health", &["src/health.rs"]),
     (
         "generated",
-        &["src/client/calls.rs", "src/server/method.rs"],
+        &["src/client/calls.rs", "src/server/service.rs"],
     ),
     (
         "code generation",
