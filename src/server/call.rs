@@ -249,7 +249,7 @@ impl<C: Codec> Opened<C> {
     }
 
     fn take_request(&mut self) -> Request<()> {
-        self.request.take().unwrap_or(Request::new(()))
+        self.request.take().unwrap_or_else(|| Request::new(()))
     }
 }
 
