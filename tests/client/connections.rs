@@ -201,6 +201,27 @@ async fn b77_a_call_that_never_left_is_made_on_the_next_connection() {
     assert_eq!(answered(call).await, "b");
 }
 
+/// A call that waits for the peer's MAX_CONCURRENT_STREAMS when its deadline passes. `h2` has counted its stream and
+/// must open it; but nothing that a handler could answer follows.
+#[tokio::test(start_paused = true)]
+async fn b77_a_call_that_expires_in_the_queue_is_cancelled_before_its_message() {
+    let (channel, mut pipes) = piped(|endpoint| endpoint);
+    let first = unary(&channel, "first");
+    let one = [(setting::MAX_CONCURRENT_STREAMS, 1)];
+    let mut peer = Peer::server(pipes.accept_silent().await, &one).await;
+    let stream = peer.expect_call("first").await;
+    let expired = unary_within(&channel, Duration::from_secs(1));
+    assert_eq!(failed(expired).await.code(), Code::DeadlineExceeded);
+    peer.respond(stream, "b").await;
+    answered(first).await;
+    let (stream, _) = peer.expect_request().await;
+    peer.expect_reset(stream, CANCEL).await;
+    let third = unary(&channel, "third");
+    let stream = peer.expect_call("third").await;
+    peer.respond(stream, "c").await;
+    assert_eq!(answered(third).await, "c");
+}
+
 //= GRPC-CONN-FAIL  type=test
 #[tokio::test]
 async fn b78_a_connection_that_dies_takes_its_calls_along() {
