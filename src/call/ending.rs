@@ -4,9 +4,6 @@
 //! decided by [`wire::mapping`](crate::wire::mapping); this file only finds out what happened.
 
 use std::error::Error as _;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 
 use crate::call::Side;
 use crate::wire::mapping;
@@ -44,67 +41,12 @@ pub(crate) fn status_of(error: h2::Error, side: Side) -> Status {
 }
 
 /// The status of a call whose stream the peer reset.
-fn status_of_reset(reason: h2::Reason) -> Status {
+pub(crate) fn status_of_reset(reason: h2::Reason) -> Status {
     let number = reason.into();
     //= GRPC-RST-MAP  reset reason to code, whole table
     let code = mapping::code_from_reset(number);
     let message = format!("the peer reset the stream: RST_STREAM {}", name(reason));
     Status::library(code, message, Origin::Reset(number))
-}
-
-/// Whether a request that has ended was taken back.
-///
-/// A client that cancels may end its requests first and reset the stream then; Node.js always does, in one
-/// breath. `h2` keeps the end for whoever reads, and the reset for whoever answers. Whoever answers leaves it
-/// here, so that what was sent of an upload does not look like all of it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Retraction {
-    shared: Arc<Shared>,
-    /// The end has let others run.
-    has_yielded: bool,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    status: OnceLock<Status>,
-    /// The code that may read runs now, and all that came with the end of the requests has been looked at.
-    is_settled: AtomicBool,
-}
-
-impl Retraction {
-    /// The stream was reset, or its connection is gone.
-    pub(crate) fn set(&self, reset: Result<h2::Reason, h2::Error>) {
-        let status = match reset {
-            Ok(reason) => status_of_reset(reason),
-            Err(error) => status_of(error, Side::Server),
-        };
-        // The first reason counts.
-        let _ = self.shared.status.set(status);
-    }
-
-    /// Polls the code that may read the requests. `is_settled`: what came with them has been read before, and
-    /// looked at.
-    pub(crate) fn reading<T>(&self, is_settled: bool, poll: impl FnOnce() -> T) -> T {
-        self.shared.is_settled.store(is_settled, Ordering::Relaxed);
-        let polled = poll();
-        self.shared.is_settled.store(false, Ordering::Relaxed);
-        polled
-    }
-
-    /// The requests have ended. `Ready` when it is known whether that counts.
-    pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        if let Some(status) = self.shared.status.get() {
-            return Poll::Ready(Err(status.clone()));
-        }
-        // Whoever reads was woken by the end, and may be quicker than the reset behind it: in a task of the
-        // user's always, and now and then on another thread.
-        if !self.has_yielded && !self.shared.is_settled.load(Ordering::Relaxed) {
-            self.has_yielded = true;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(Ok(()))
-    }
 }
 
 /// What is told of a stream that `h2` reset by itself. It does the same to an answer whose headers are too

@@ -10,6 +10,7 @@ pub(crate) mod meter;
 pub(crate) mod recv;
 pub(crate) mod replay;
 pub(crate) mod response_stream;
+pub(crate) mod retraction;
 pub(crate) mod send;
 pub(crate) mod streaming;
 pub(crate) mod timer;

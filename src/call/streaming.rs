@@ -12,10 +12,10 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::call::codec::Codec;
-use crate::call::ending::Retraction;
 use crate::call::exclusive::Exclusive;
 use crate::call::lane::{Over, SharedLane};
 use crate::call::recv::Receiver;
+use crate::call::retraction::Retraction;
 use crate::call::timer::Timer;
 use crate::conn::counter::Counted;
 use crate::metadata::MetadataMap;

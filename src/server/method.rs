@@ -13,7 +13,7 @@ use futures_core::Stream;
 use super::call::{self, CallContext, Incoming, Opened, Outcome, Reply};
 use super::service::{MethodOptions, RegisteredMethods, Service};
 use crate::call::codec::Codec;
-use crate::call::ending::Retraction;
+use crate::call::retraction::Retraction;
 use crate::call::streaming::Streaming;
 use crate::interceptor::Interceptors;
 use crate::{Request, Response, Status, wire};
