@@ -571,6 +571,77 @@ async fn import_list_and_resolve() {
     assert_eq!(call.message().await.unwrap(), None);
 }
 
+/// Puts users into a store that nobody has open. The service would hash each; nobody here logs in.
+fn seed(db: &Path, names: &[String]) {
+    const USERS: redb::TableDefinition<&str, (uuid::Uuid, &str)> =
+        redb::TableDefinition::new("users");
+    let transaction = redb::Database::create(db).unwrap().begin_write().unwrap();
+    let mut table = transaction.open_table(USERS).unwrap();
+    for name in names {
+        table
+            .insert(name.as_str(), (uuid::Uuid::now_v7(), ""))
+            .unwrap();
+    }
+    drop(table);
+    transaction.commit().unwrap();
+}
+
+#[tokio::test]
+async fn a_listing_shows_the_moment_at_which_it_began() {
+    let dir = TempDir::new("snapshot");
+    // Names so long and so many that the reader's window (64 KiB) and what the server holds for the
+    // stream are full after a few of the pages.
+    let name = |i: usize| format!("{i:04}-{}", "x".repeat(115));
+    let mut old: Vec<String> = (0..2000).map(name).collect();
+    seed(&dir.db(), &old);
+    let service = Service::start(&dir.db());
+    old.push("alice".to_owned()); // by the service itself
+
+    let endpoint = temaki::Endpoint::new(format!("http://{}", service.addr)).unwrap();
+    let endpoint = endpoint.initial_stream_window_size(64 * 1024);
+    let client = UserServiceClient::new(endpoint.connect().await.unwrap());
+    let everybody = ListUsersRequest::default();
+    let mut users = client
+        .list_users(everybody.clone())
+        .await
+        .unwrap()
+        .into_inner();
+    let mut seen = Vec::new();
+    while seen.len() < 256 {
+        seen.push(users.message().await.unwrap().unwrap().username);
+    }
+
+    // Among those that were read, all over those to come, and behind the last.
+    let mut call = client.start_import_users();
+    for i in (0..2000).step_by(100) {
+        call.send(row(&(name(i) + "-new"))).await.unwrap();
+    }
+    call.half_close().await.unwrap();
+    assert_eq!(call.message().await.unwrap().unwrap().imported, 20);
+    let zoe = RegisterUserRequest {
+        username: "zoe".into(),
+        password_hash: "z".into(),
+    };
+    client.register_user(zoe).await.unwrap();
+
+    while let Some(user) = users.message().await.unwrap() {
+        seen.push(user.username);
+    }
+    assert!(
+        seen == old,
+        "{} users in place of {}",
+        seen.len(),
+        old.len()
+    );
+
+    let mut users = client.list_users(everybody).await.unwrap().into_inner();
+    let mut count = 0;
+    while users.message().await.unwrap().is_some() {
+        count += 1;
+    }
+    assert_eq!(count, old.len() + 21, "the next listing has them all");
+}
+
 #[tokio::test]
 async fn an_import_full_of_bad_rows_ends_early() {
     let dir = TempDir::new("bad");
