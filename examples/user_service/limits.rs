@@ -11,7 +11,7 @@ pub const MAX_PASSWORD_HASH: usize = 512;
 /// Bytes of one message: the fields above, twice over. The default would be 4 MiB.
 pub const MAX_MESSAGE: usize = 2 * (MAX_NAME + MAX_PASSWORD_HASH);
 
-/// Rows of an import that are stored in one transaction: about a second of hashing, which is what a
+/// Rows of an import that are stored in one transaction: a few seconds of hashing, which is what a
 /// crash can cost.
 pub const IMPORT_BATCH: usize = 100;
 
