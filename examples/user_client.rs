@@ -90,7 +90,10 @@ fn parse(mut args: lexopt::Parser) -> Result<(String, Command), String> {
     while let Some(arg) = args.next().map_err(|error| error.to_string())? {
         match arg {
             Long("help") | Short('h') => return Ok((addr, Command::Help)),
-            Long("addr") => addr = text(args.value().map_err(|error| error.to_string())?)?,
+            Long("addr") => {
+                let value = args.value();
+                addr = text(value.map_err(|_| "--addr needs a value; --help lists the flags")?)?;
+            }
             Value(word) => words.push(text(word)?),
             other => {
                 return Err(format!(
@@ -142,7 +145,9 @@ async fn run(addr: &str, command: Command) -> Result<(), String> {
     let target = format!("http://{addr}");
     let client = UserServiceClient::connect(target.clone())
         .await
-        .map_err(|error| format!("cannot connect to {target}: {error}"))?;
+        .map_err(|error| {
+            format!("cannot connect to {target}: {error}; --addr says where the user service is")
+        })?;
     match command {
         Command::Help => Ok(()),
         Command::Get {

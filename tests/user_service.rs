@@ -232,7 +232,14 @@ fn what_cannot_be_done_gets_one_sentence_and_an_exit_status() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     // (program, arguments, exit status, what the sentence must contain, why this row)
-    let rows: [(&str, &[&str], i32, &str, &str); 12] = [
+    let rows: [(&str, &[&str], i32, &str, &str); 13] = [
+        (
+            "user_client",
+            &["--addr"],
+            2,
+            "--addr needs a value",
+            "a client's flag without its value",
+        ),
         (
             "user_service",
             &["--port", "1"],
