@@ -646,14 +646,14 @@ fn poll_caught<W: Future>(
     work: Pin<&mut W>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<W::Output, Failure>> {
-    match catch_unwind(AssertUnwindSafe(|| work.poll(cx))) {
+    match caught(|| work.poll(cx)) {
         Ok(polled) => polled.map(Ok),
-        Err(_) => Poll::Ready(Err(panicked().into())),
+        Err(panicked) => Poll::Ready(Err(panicked.into())),
     }
 }
 
-/// Runs code of the user's that is not waited for. A panic is the end of its call and of nothing else.
-fn caught<T>(code: impl FnOnce() -> T) -> Result<T, Status> {
+/// Runs code of the user's. A panic is the end of its call and of nothing else.
+pub(crate) fn caught<T>(code: impl FnOnce() -> T) -> Result<T, Status> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|_| panicked())
 }
 

@@ -19,7 +19,6 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -29,7 +28,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
-use super::call::{CallContext, Incoming, Outcome};
+use super::call::{CallContext, Incoming, Outcome, caught};
 use super::drain::{ConnectionDrain, Phase, Tally};
 use super::events::Events;
 use super::inline::InlineBudget;
@@ -376,7 +375,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
 /// Polls a call, which sees to panics of the user's code itself; but what that code leaves behind is dropped
 /// last, and may panic too. It must not take its neighbours along.
 fn poll_caught(call: &mut CallFuture, cx: &mut Context<'_>) -> Poll<Outcome> {
-    catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))).unwrap_or(Poll::Ready(Outcome::Cut))
+    caught(|| call.as_mut().poll(cx)).unwrap_or(Poll::Ready(Outcome::Cut))
 }
 
 /// A call that had to wait, in a task of its own.

@@ -152,8 +152,8 @@ impl Upkeep {
             return Due::Goaway(None);
         }
 
-        let limits = [greeted, taken, self.cut_at, closed, expires, used];
-        let next = limits.into_iter().flatten().min();
+        let ahead = [greeted, taken, self.cut_at, closed, expires, used];
+        let next = ahead.into_iter().flatten().min();
         if busy || unsent || moves || self.closing {
             let soon = now + OFTEN;
             return Due::Work(next.map_or(soon, |next| next.min(soon)));
