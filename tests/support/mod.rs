@@ -13,7 +13,8 @@
 //! [`frame`] and [`hpack`] are the bytes; [`peer`] speaks and listens, as a client ([`Peer::client`]) or
 //! as a server ([`RawServer`]); [`grpc`] knows what gRPC puts into those frames; [`server`] starts temaki's
 //! server with services that a test can hold by their strings, over sockets, and [`pipes`] over
-//! pipes in memory, where the clock can stand still; [`process`] is for tests that count what a whole process holds.
+//! pipes in memory, where the clock can stand still; [`buffering`] is an IO that holds back what is not flushed, as TLS
+//! does; [`apart`] is a server in a thread of its own with a neighbour beside an attack; [`process`] is for tests that count what a whole process holds.
 //!
 //! The kit shares no code with the library, so that one cannot hide the other's mistakes. Nothing here
 //! sleeps: a test waits for an event, each wait has a time limit, and "nothing comes" is told by a PING
@@ -26,6 +27,8 @@
     reason = "each test program uses its own part of the kit"
 )]
 
+pub mod apart;
+pub mod buffering;
 pub mod frame;
 pub mod grpc;
 pub mod hpack;
@@ -38,6 +41,7 @@ pub mod server;
 use std::future::Future;
 use std::time::Duration;
 
+pub use buffering::Buffering;
 pub use frame::*;
 pub use grpc::*;
 pub use peer::{Fields, Peer, RawServer};

@@ -1,0 +1,15 @@
+//! Honest peers at their worst: the mirror of `tests/hostile/`. For each guard, the peer without ill will that
+//! comes closest to it, and is not cut: readers that lag, answers that come early, bursts of cancels, heartbeats, many
+//! small messages, slow networks. Each file's header names the guard and how far its peer stays from it.
+//!
+//! A connection that dies takes its neighbours' calls along, so each test has a neighbour on the same connection, or
+//! counts every call.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod small_messages;
+
+use temaki::Server;
+
+use support::*;
