@@ -46,32 +46,92 @@ fn the_script_makes_the_one_of_the_other() {
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
-/// What it cannot do it names, with the line's number.
-#[test]
-fn the_script_names_what_is_left_to_do() {
-    let file = std::env::temp_dir().join(format!("temaki-migration-{}.rs", std::process::id()));
-    std::fs::write(&file, "use tonic::Status;\nuse tower::ServiceBuilder;\nuse tonic_health::pb;\n// reporter.set_serving::<S>().await\n").unwrap();
+/// Runs the script on files; its exit status, and what it lists.
+fn port(files: &[&Path]) -> (Option<i32>, String) {
     let script = Command::new("scripts/port_from_tonic")
-        .arg(&file)
+        .args(files)
         .output()
         .unwrap();
-    assert_eq!(
-        String::from_utf8_lossy(&script.stdout),
-        format!(
-            "{file}:2:use tower::ServiceBuilder;\n{file}:4:// reporter.set_serving::<S>().await\n",
-            file = file.display()
-        )
-    );
-    assert!(String::from_utf8_lossy(&script.stderr).contains("by hand"));
-    let ported = std::fs::read_to_string(&file).unwrap();
-    assert!(ported.starts_with("use temaki::Status;\n"), "{ported}");
-    std::fs::remove_file(&file).unwrap();
+    let listed = String::from_utf8_lossy(&script.stdout).into_owned();
+    let status = script.status.code();
+    let said = String::from_utf8_lossy(&script.stderr);
+    assert!(status != Some(3) || said.contains("by hand"), "{said}");
+    (status, listed)
+}
 
-    let missing = Command::new("scripts/port_from_tonic")
-        .arg(Path::new("no/such/file.rs"))
-        .output()
-        .unwrap();
-    assert_eq!(missing.status.code(), Some(1));
+/// Programs in small, `tests/migration/fixtures/`: `x.rs` becomes `x.ported`. A line that ends with `//~` has to be
+/// listed, one with `//?` is where temaki does not have that name yet, any other is not.
+#[test]
+fn p09_each_shape_is_rewritten_or_listed() {
+    let directory =
+        std::env::temp_dir().join(format!("temaki-migration-fixtures-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let mut seen = 0;
+    for entry in std::fs::read_dir("tests/migration/fixtures").unwrap() {
+        let original = entry.unwrap().path();
+        if original
+            .extension()
+            .is_none_or(|extension| extension != "rs")
+        {
+            continue;
+        }
+        seen += 1;
+        let name = original.display();
+        let copy = directory.join(original.file_name().unwrap());
+        std::fs::copy(&original, &copy).unwrap();
+        let (status, listed) = port(&[&copy]);
+        let made = std::fs::read_to_string(&copy).unwrap();
+        let kept = std::fs::read_to_string(original.with_extension("ported")).unwrap();
+        assert_eq!(made, kept, "{name}");
+
+        let mut left = 0;
+        for (line, number) in made.lines().zip(1..) {
+            let place = format!("{}:{number}:", copy.display());
+            let is_listed = listed.contains(&format!("{place}{line}\n    -> "));
+            left += usize::from(is_listed);
+            let must = line.ends_with("//~") || line.contains("tonic::async_trait");
+            let expected = must || (line.ends_with("//?") && is_listed);
+            assert_eq!(is_listed, expected, "{name}:{number}: {line}\n{listed}");
+        }
+        assert_eq!(listed.lines().count(), 2 * left, "{name}: {listed}");
+        assert_eq!(status, Some(if left == 0 { 0 } else { 3 }), "{name}");
+
+        // Once more: nothing changes, and the same is listed.
+        assert_eq!(port(&[&copy]), (status, listed), "{name}");
+        assert_eq!(std::fs::read_to_string(&copy).unwrap(), made, "{name}");
+    }
+    assert_eq!(seen, 6, "the fixtures");
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// Where a generated trait comes from may stand in another file of the crate.
+#[test]
+fn p09_generated_traits_are_known_from_all_files() {
+    let directory =
+        std::env::temp_dir().join(format!("temaki-migration-two-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let (modules, handler) = (directory.join("pb.rs"), directory.join("handler.rs"));
+    std::fs::write(&modules, "pub use self::gen::greeter_server::Greeter;\n").unwrap();
+    let text = "use tonic::{Request, async_trait};\nuse crate::pb::Greeter;\n\n#[async_trait]\nimpl Greeter for My {}\n";
+    std::fs::write(&handler, text).unwrap();
+    assert_eq!(port(&[&modules, &handler]), (Some(0), String::new()));
+    let expected = "use temaki::{Request};\nuse crate::pb::Greeter;\n\nimpl Greeter for My {}\n";
+    assert_eq!(std::fs::read_to_string(&handler).unwrap(), expected);
+
+    // Alone, the file does not tell: its attribute stays, and is listed.
+    std::fs::write(&handler, text).unwrap();
+    let (status, listed) = port(&[&handler]);
+    assert_eq!(status, Some(3), "{listed}");
+    assert!(listed.contains("async-trait"), "{listed}");
+    let kept = std::fs::read_to_string(&handler).unwrap();
+    assert!(kept.contains("#[async_trait]\nimpl Greeter"), "{kept}");
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn p09_a_file_that_is_not_there_is_said() {
+    assert_eq!(port(&[Path::new("no/such/file.rs")]).0, Some(1));
+    assert_eq!(port(&[]).0, Some(2));
 }
 
 #[tokio::test]
