@@ -190,6 +190,68 @@ async fn both_ends_are_told_what_an_interceptor_refused_with() {
     assert_eq!(status.code(), Code::NotFound, "{status}");
 }
 
+/// An answer that is complete before the requests are, in one write: headers, messages, trailers, and a reset if
+/// there is to be one.
+fn early_answer(stream: u32, messages: usize, reset: bool) -> Vec<u8> {
+    let headers = |flags: u8, fields: &[(&str, &str)]| {
+        let block = hpack::encode(fields);
+        frame::encode(kind::HEADERS, flags | END_HEADERS, stream, &block)
+    };
+    let mut bytes = headers(0, &response());
+    for _ in 0..messages {
+        bytes.extend(frame::encode(kind::DATA, 0, stream, &message("early")));
+    }
+    bytes.extend(headers(END_STREAM, &[("grpc-status", "0")]));
+    if reset {
+        let code = NO_ERROR.to_be_bytes();
+        bytes.extend(frame::encode(kind::RST_STREAM, 0, stream, &code));
+    }
+    bytes
+}
+
+/// Senders that wait for the window, and receivers that nobody polls.
+async fn blocked_senders_are_told(calls: usize, messages: usize, reset: bool) {
+    let (channel, mut peer, _server) = connected(&[(setting::INITIAL_WINDOW_SIZE, 10)]).await;
+    peer.credits = false;
+    let serve = tokio::spawn(async move {
+        while let Some(frame) = peer.next_where(|_| true).await {
+            if let Frame::Headers { stream, .. } = frame {
+                peer.raw(&early_answer(stream, messages, reset)).await;
+            }
+        }
+    });
+    let large = Bytes::from(vec![7; 40_000]);
+    for n in 0..calls {
+        let (mut sender, mut receiver) = start(&channel).split();
+        let told = tokio::spawn({
+            let large = large.clone();
+            async move {
+                loop {
+                    if let Err(status) = sender.send(large.clone()).await {
+                        return status;
+                    }
+                }
+            }
+        });
+        let told = soon(&format!("the end of sender {n}"), told).await;
+        assert_eq!(told.unwrap().code(), Code::Cancelled);
+        if n % 100 == 0 {
+            for _ in 0..messages {
+                let early = soon("a message", receiver.message()).await;
+                assert_eq!(early.unwrap().unwrap(), "early");
+            }
+            assert!(soon("the end", receiver.message()).await.unwrap().is_none());
+        }
+    }
+    drop(channel);
+    soon("the end of the connection", serve).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn c11_a_reset_that_is_seen_before_the_headers_is_not_forgotten() {
+    blocked_senders_are_told(3_000, 0, true).await;
+}
+
 #[tokio::test]
 async fn nothing_is_sent_after_half_close() {
     let (channel, mut peer, _server) = connected(&[]).await;

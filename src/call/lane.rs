@@ -23,6 +23,7 @@ use h2::{Reason, SendStream};
 
 use crate::call::ending;
 use crate::call::replay::Replay;
+use crate::call::send;
 use crate::{Code, Origin, Status};
 
 /// A sender waits while this much of what it said before has not left: about one DATA frame.
@@ -43,6 +44,9 @@ struct Lane {
     half_closed: bool,
     /// What `h2` has been given; `None` once the call cannot be made again.
     replay: Option<Replay>,
+    /// The stream is gone, in this way, and the call may yet be made again: whoever waits for the answer decides.
+    /// `None` once it cannot.
+    broken: Option<Over>,
     /// Set once; nothing is sent after it.
     over: Option<Over>,
     /// Why this side gave up, for both ends to report.
@@ -92,6 +96,7 @@ impl SharedLane {
             ended,
             half_closed: false,
             replay,
+            broken: None,
             over: None,
             failure: None,
             waiting: Waiting::default(),
@@ -178,6 +183,7 @@ impl SharedLane {
         let Some(replay) = replay else { return false };
         *unsent = replay.rewind(unsent);
         lane.stream = None;
+        lane.broken = None;
         lane.half_closed = false;
         true
     }
@@ -186,7 +192,11 @@ impl SharedLane {
     pub(crate) fn commit(&self) {
         let mut lane = self.lock();
         lane.replay = None;
-        wake(&mut lane.waiting.work);
+        match lane.broken.take() {
+            // The answer came with a reset behind it, which was seen first.
+            Some(over) if lane.over.is_none() => lane.over(over),
+            _ => wake(&mut lane.waiting.work),
+        }
     }
 
     /// Ends the lane at once, and tells the peer why.
@@ -263,7 +273,7 @@ impl Lane {
                 return Poll::Ready(());
             }
             if !self.unsent.is_empty() {
-                stream.reserve_capacity(self.unsent.len());
+                stream.reserve_capacity(send::askable(self.unsent.len()));
                 let granted = stream.capacity().min(self.unsent.len());
                 if granted > 0 {
                     self.give(granted);
@@ -275,9 +285,11 @@ impl Lane {
             }
             let reset = std::task::ready!(stream.poll_reset(cx));
             self.stream = None;
-            // While it may be sent again, whoever waits for the answer decides what this means.
+            let over = reset.map_or(Over::Lost, Over::Reset);
             if self.replay.is_none() {
-                self.over(reset.map_or(Over::Lost, Over::Reset));
+                self.over(over);
+            } else {
+                self.broken = Some(over);
             }
         }
     }

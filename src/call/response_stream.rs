@@ -7,6 +7,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -35,7 +36,7 @@ use crate::Status;
 pub struct ResponseStream<T> {
     /// `None` once it has ended.
     code: Option<Code>,
-    slot: Arc<Mutex<Slot<T>>>,
+    shared: Arc<Shared<T>>,
     /// How the code ended, while its last message waits to be taken.
     end: Option<Result<(), Status>>,
 }
@@ -44,14 +45,22 @@ type Code = Pin<Box<dyn Future<Output = Result<(), Status>> + Send>>;
 
 /// Sends messages from inside a [`ResponseStream`].
 pub struct ResponseSink<T> {
-    slot: Arc<Mutex<Slot<T>>>,
+    shared: Arc<Shared<T>>,
+}
+
+/// What the stream and its sink have in common.
+struct Shared<T> {
+    slot: Mutex<Slot<T>>,
+    /// The stream polls its code now, and will look at the slot when that returns. Whoever is polled by the same
+    /// task meanwhile is polled from inside the code.
+    is_inside: AtomicBool,
 }
 
 /// Where a message waits between `send` and the call that takes it.
 struct Slot<T> {
     message: Option<T>,
-    /// Who waits for the slot to become free.
-    waiting: Option<Waker>,
+    /// Who waits for the slot to become free, and whether it said so from inside the code.
+    waiting: Option<(Waker, bool)>,
     /// Who waits for a message to be there.
     reading: Option<Waker>,
 }
@@ -66,8 +75,23 @@ impl<T> Default for Slot<T> {
     }
 }
 
-fn lock<T>(slot: &Mutex<Slot<T>>) -> MutexGuard<'_, Slot<T>> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner)
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Self {
+            slot: Mutex::default(),
+            is_inside: AtomicBool::new(false),
+        }
+    }
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, Slot<T>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_inside(&self) -> bool {
+        self.is_inside.load(Ordering::Relaxed)
+    }
 }
 
 impl<T: Send + 'static> ResponseStream<T> {
@@ -77,11 +101,13 @@ impl<T: Send + 'static> ResponseStream<T> {
         F: FnOnce(ResponseSink<T>) -> Fut,
         Fut: Future<Output = Result<(), Status>> + Send + 'static,
     {
-        let slot = Arc::new(Mutex::new(Slot::default()));
-        let code = Box::pin(code(ResponseSink { slot: slot.clone() }));
+        let shared = Arc::new(Shared::default());
+        let sink = ResponseSink {
+            shared: shared.clone(),
+        };
         Self {
-            code: Some(code),
-            slot,
+            code: Some(Box::pin(code(sink))),
+            shared,
             end: None,
         }
     }
@@ -97,22 +123,24 @@ impl<T: Send + 'static> ResponseSink<T> {
     pub async fn send(&mut self, message: T) -> Result<(), Status> {
         let mut message = Some(message);
         std::future::poll_fn(|cx| {
-            let mut slot = lock(&self.slot);
+            let mut slot = self.shared.lock();
             if slot.message.is_none() && message.is_none() {
                 return Poll::Ready(Ok(()));
             }
             // The stream holds the only other handle. A sink that outlives it talks to nobody.
-            if Arc::strong_count(&self.slot) == 1 {
+            if Arc::strong_count(&self.shared) == 1 {
                 return Poll::Ready(Err(Status::cancelled("the response stream was dropped")));
             }
             if slot.message.is_none() {
                 slot.message = message.take();
             }
-            slot.waiting = Some(cx.waker().clone());
+            let is_inside = self.shared.is_inside();
+            slot.waiting = Some((cx.waker().clone(), is_inside));
             let reading = slot.reading.take();
             drop(slot);
-            // The call polls this code and finds the message, unless the sink is in another task than the code.
-            if let Some(reading) = reading.filter(|waker| !waker.will_wake(cx.waker())) {
+            // Who polls the code around this finds the message; who reads elsewhere, in this task or another,
+            // must be told.
+            if let Some(reading) = reading.filter(|it| !(is_inside && it.will_wake(cx.waker()))) {
                 reading.wake();
             }
             Poll::Pending
@@ -127,23 +155,25 @@ impl<T> Stream for ResponseStream<T> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         if let Some(code) = &mut this.code {
-            if let Poll::Ready(end) = code.as_mut().poll(cx) {
+            this.shared.is_inside.store(true, Ordering::Relaxed);
+            let polled = code.as_mut().poll(cx);
+            this.shared.is_inside.store(false, Ordering::Relaxed);
+            if let Poll::Ready(end) = polled {
                 this.code = None;
                 this.end = Some(end);
             }
         }
         // What was sent last goes out before the end does.
-        let mut slot = lock(&this.slot);
+        let mut slot = this.shared.lock();
         if let Some(message) = slot.message.take() {
-            // Straight-line code is polled again by the next `poll_next`, and needs no wake-up. Code
-            // that waits inside a combinator with wakers of its own (`join!`, a `select` loop) does.
-            if let Some(waiting) = slot
-                .waiting
-                .take()
-                .filter(|waker| !waker.will_wake(cx.waker()))
-            {
+            // Straight-line code is polled again by the next `poll_next`, and needs no wake-up. Code that waits
+            // inside a combinator with wakers of its own does, and so does a sink beside the stream.
+            let waiting = slot.waiting.take();
+            let waiting =
+                waiting.filter(|(waker, inside)| !(*inside && waker.will_wake(cx.waker())));
+            if let Some((waker, _)) = waiting {
                 drop(slot);
-                waiting.wake();
+                waker.wake();
             }
             return Poll::Ready(Some(Ok(message)));
         }
@@ -162,9 +192,9 @@ impl<T> Drop for ResponseStream<T> {
     fn drop(&mut self) {
         // A sink that was moved out of the code, into a task of its own, learns that nobody listens.
         self.code = None;
-        let waiting = lock(&self.slot).waiting.take();
-        self.slot = Arc::new(Mutex::new(Slot::default()));
-        if let Some(waker) = waiting {
+        let waiting = self.shared.lock().waiting.take();
+        self.shared = Arc::default();
+        if let Some((waker, _)) = waiting {
             waker.wake();
         }
     }
@@ -229,6 +259,68 @@ mod tests {
             assert_eq!(next(&mut stream).await, Some(n));
         }
         assert_eq!(next(&mut stream).await, None);
+    }
+
+    /// A stream, and its sink outside of it.
+    async fn apart() -> (ResponseStream<u32>, ResponseSink<u32>) {
+        let (give, given) = tokio::sync::oneshot::channel();
+        let mut stream = ResponseStream::new(async move |out| {
+            let _ = give.send(out);
+            std::future::pending().await
+        });
+        tokio::select! {
+            biased;
+            _ = next(&mut stream) => panic!("nothing was sent"),
+            () = std::future::ready(()) => {}
+        }
+        (stream, given.await.expect("a sink"))
+    }
+
+    /// In one task the reader's waker is the sender's: it must be woken all the same.
+    #[tokio::test(start_paused = true)]
+    async fn s17_a_sink_polled_beside_its_stream_loses_no_wake_up() {
+        let limit = std::time::Duration::from_secs(60);
+        for way in 0..6 {
+            let (mut stream, mut out) = apart().await;
+            let read = async {
+                for n in 1..=3 {
+                    assert_eq!(next(&mut stream).await, Some(n));
+                }
+                std::future::pending::<()>().await;
+            };
+            let send = async {
+                for n in 1..=3 {
+                    out.send(n).await.expect("a stream that takes it");
+                }
+            };
+            let both = async {
+                match way {
+                    0 => tokio::select! { biased; () = read => {}, () = send => {} },
+                    1 => tokio::select! { biased; () = send => {}, () = read => {} },
+                    2 => tokio::select! { () = read => {}, () = send => {} },
+                    3 => drop(futures_util::future::select(Box::pin(read), Box::pin(send)).await),
+                    4 => {
+                        let all = [Box::pin(read) as Pin<Box<dyn Future<Output = ()> + Send>>];
+                        let mut all: futures_util::stream::FuturesUnordered<_> =
+                            all.into_iter().collect();
+                        all.push(Box::pin(send));
+                        futures_util::StreamExt::next(&mut all).await;
+                    }
+                    _ => {
+                        let mut read = Box::pin(read);
+                        let mut send = Box::pin(send);
+                        // Each is polled by itself, and only then if it was woken.
+                        std::future::poll_fn(|cx| {
+                            let _ = read.as_mut().poll(cx);
+                            send.as_mut().poll(cx)
+                        })
+                        .await;
+                    }
+                }
+            };
+            let ended = tokio::time::timeout(limit, both).await;
+            ended.unwrap_or_else(|_| panic!("a wake-up was lost, way {way}"));
+        }
     }
 
     #[tokio::test]

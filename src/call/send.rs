@@ -29,14 +29,12 @@ pub(crate) fn encode<C: Codec>(
     buf: &mut BytesMut,
 ) -> Result<(), Status> {
     let start = buf.len();
-    buf.reserve(PREFIX_LEN + codec.encoded_len(item));
+    // The codec may guess too much: for what may not be sent no room is made.
+    buf.reserve(PREFIX_LEN + codec.encoded_len(item).min(max_len).min(LONGEST));
     buf.extend_from_slice(&[0; PREFIX_LEN]);
     let encoded = codec.encode(item, buf).and_then(|()| {
         let len = buf.len() - start - PREFIX_LEN;
-        u32::try_from(len)
-            .ok()
-            .filter(|_| len <= max_len)
-            .ok_or_else(|| too_long(len, max_len))
+        fits(len, max_len).ok_or_else(|| too_long(len, max_len))
     });
     match encoded {
         Ok(len) => {
@@ -51,10 +49,34 @@ pub(crate) fn encode<C: Codec>(
     }
 }
 
+/// The longest message that is sent, in bytes: with its prefix it is the most that `h2` can count. It counts
+/// what waits for the peer's window in 32 bits, and would wait for ever for what it counts as nothing.
+const LONGEST: usize = u32::MAX as usize - PREFIX_LEN;
+
+/// The length of a message, if it may be sent.
+fn fits(len: usize, max_len: usize) -> Option<u32> {
+    let len = (len <= max_len.min(LONGEST)).then_some(len)?;
+    u32::try_from(len).ok()
+}
+
+/// How much of `len` bytes to ask the peer's window for at once: no window is larger (RFC 9113 §6.9.1).
+#[inline]
+pub(crate) fn askable(len: usize) -> usize {
+    len.min((1 << 31) - 1)
+}
+
+#[cold]
 fn too_long(len: usize, max: usize) -> Status {
-    let message = format!(
-        "the message to send is {len} bytes, more than the limit of {max}; raise max_encoding_message_size or send less"
-    );
+    let message = if max < LONGEST {
+        format!(
+            "the message to send is {len} bytes, more than this side's max_encoding_message_size, {max}; \
+             raise it or send less"
+        )
+    } else {
+        format!(
+            "the message to send is {len} bytes; one message holds at most {LONGEST}: send several"
+        )
+    };
     Status::library(Code::ResourceExhausted, message, Origin::LocalLimit)
 }
 
@@ -71,7 +93,7 @@ pub(crate) fn poll_send(
     bytes: &mut Bytes,
 ) -> Poll<Result<(), Gone>> {
     while !bytes.is_empty() {
-        stream.reserve_capacity(bytes.len());
+        stream.reserve_capacity(askable(bytes.len()));
         let granted = stream.capacity().min(bytes.len());
         if granted > 0 {
             stream
@@ -88,4 +110,62 @@ pub(crate) fn poll_send(
         }
     }
     Poll::Ready(Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c23_no_message_is_longer_than_h2_can_count() {
+        const MAX: usize = u32::MAX as usize;
+        #[rustfmt::skip]
+        let rows = [
+            (0, 0, true, "empty"),
+            (10, 10, true, "just as much"),
+            (11, 10, false, "one byte more"),
+            (MAX - 5, MAX, true, "with its prefix, the most that 32 bits count"),
+            (MAX - 4, MAX, false, "with its prefix, 2^32, which h2 takes for 0"),
+            (MAX - 4, usize::MAX, false, "without a limit of the user's"),
+            (MAX, usize::MAX, false, "what the prefix could still say"),
+            (usize::MAX, usize::MAX, false, "anything"),
+        ];
+        for (len, max_len, expected, why) in rows {
+            assert_eq!(fits(len, max_len).is_some(), expected, "{why}");
+        }
+        assert_eq!(askable(MAX + 1), (1 << 31) - 1);
+        let status = too_long(MAX, usize::MAX);
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert!(!status.message().contains("raise"), "{status}");
+    }
+
+    /// A codec whose guess is wild.
+    #[derive(Clone, Default)]
+    struct Boasts;
+
+    impl Codec for Boasts {
+        type Encode = ();
+        type Decode = ();
+
+        fn encoded_len(&self, (): &()) -> usize {
+            usize::MAX
+        }
+
+        fn encode(&self, (): &(), buf: &mut BytesMut) -> Result<(), Status> {
+            buf.extend_from_slice(b"hi");
+            Ok(())
+        }
+
+        fn decode(&self, _: &mut Bytes) -> Result<(), Status> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn c23_a_guess_takes_no_more_than_may_be_sent() {
+        let mut buf = BytesMut::new();
+        encode(&Boasts, &(), 100, &mut buf).unwrap();
+        assert_eq!(buf, b"\0\0\0\0\x02hi"[..]);
+        assert!(buf.capacity() < 1000);
+    }
 }

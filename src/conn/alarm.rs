@@ -53,8 +53,44 @@ impl Alarm {
             return Poll::Pending;
         }
         self.waker = Some(cx.waker().clone());
+        // In a task whose budget is used up, tokio's timer would say `Pending` without having taken the waker.
+        let mut sleep = std::pin::pin!(tokio::task::unconstrained(sleep.as_mut()));
         std::task::ready!(sleep.as_mut().poll(cx));
         self.at = None;
         Poll::Ready(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Uses up what tokio lets a task do in one turn.
+    fn use_up_the_budget(cx: &mut Context<'_>) {
+        let mut work = std::pin::pin!(async {
+            loop {
+                tokio::task::consume_budget().await;
+            }
+        });
+        let _: Poll<()> = work.as_mut().poll(cx);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn s17_an_alarm_that_is_first_polled_without_budget_rings() {
+        let mut alarm = Alarm::default();
+        alarm.ring_by(Instant::now() + Duration::from_secs(1));
+        let mut turns = 0;
+        let rings = std::future::poll_fn(|cx| {
+            turns += 1;
+            if turns == 1 {
+                use_up_the_budget(cx);
+            }
+            alarm.poll(cx)
+        });
+        let rings = tokio::time::timeout(Duration::from_secs(60), rings).await;
+        rings.expect("it rings");
+        assert!(turns < 5, "and nobody is kept busy by it: {turns} turns");
     }
 }
