@@ -71,7 +71,7 @@ struct Connection {
     alarm: Alarm,
     /// Bytes moved when the alarm last rang.
     moved: Progress,
-    /// Since when no call is open, and the bytes that wait do not leave.
+    /// Since when no call is open, and what waits to leave, or to be flushed, does not.
     stuck_since: Option<Instant>,
     keepalive: Option<Keepalive>,
     keepalive_while_idle: bool,
@@ -155,8 +155,11 @@ impl Connection {
     fn look_around(&mut self) -> Result<(), Dead> {
         let now = Instant::now();
         let moved = self.outlet.progress();
-        let busy = self.calls.any() || moved != self.moved;
-        let stuck = !busy && !self.outlet.is_empty();
+        let is_still = moved == self.moved;
+        let busy = self.calls.any() || !is_still;
+        let waits = !self.outlet.is_empty();
+        // A peer that talks on and takes nothing is as good as silent.
+        let stuck = waits && !self.calls.any() && moved.written == self.moved.written;
         self.moved = moved;
         if let Some(keepalive) = self
             .keepalive
@@ -173,9 +176,10 @@ impl Connection {
         } else if now - *self.stuck_since.get_or_insert(now) >= FAREWELL {
             return Err(Dead);
         }
-        if busy || stuck {
+        if busy || waits {
             self.alarm.ring_by(now + HOUSEKEEPING);
-        } else {
+        }
+        if is_still {
             self.outlet.release_buffers();
         }
         Ok(())

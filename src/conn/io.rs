@@ -18,6 +18,10 @@
 //! handshake flushes as usual; and `shutdown`, which `h2` calls at the end of every orderly way out,
 //! GOAWAY included, drains before it closes.
 //!
+//! A byte can also be left behind in the IO itself: TLS takes bytes into a buffer of its own and hands them on when it
+//! is flushed. So bytes have left when they were written *and* flushed. A flush that had to wait is asked for
+//! again in each turn until it is done, and [`Outlet::is_empty`] says no until then; so does a shutdown.
+//!
 //! Neither half knows HTTP/2: the only thing here that looks at the bytes is the [`FrameMeter`].
 
 use std::io;
@@ -54,6 +58,8 @@ pub(crate) fn batched<IO>(io: IO, meter: FrameMeter) -> (BatchedIo<IO>, Outlet<I
         meter,
         first: Vec::new(),
         unsent: BytesMut::new(),
+        unflushed: false,
+        closing: false,
         written: 0,
         batching: false,
     }));
@@ -80,6 +86,10 @@ struct Shared<IO> {
     first: Vec<u8>,
     /// Written by `h2`, not yet taken by the socket.
     unsent: BytesMut,
+    /// The socket has taken bytes since it was last flushed.
+    unflushed: bool,
+    /// A shutdown was asked for, and is not over.
+    closing: bool,
     /// Bytes the socket has taken since the connection began.
     written: u64,
     /// Whether a flush by `h2` is put off until the loop drains.
@@ -151,18 +161,35 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
         }
     }
 
-    /// Hands everything unsent to the socket. `Ready` means that nothing is left here.
+    /// The socket has taken `n` bytes, and may hold them back until it is flushed.
+    fn has_written(&mut self, n: usize) {
+        self.written += n as u64;
+        self.unflushed = true;
+    }
+
+    /// Hands everything unsent to the socket, and has it flushed. `Ready` means that nothing is left here or there.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.unsent.is_empty() {
             let n = ready!(Pin::new(&mut self.io).poll_write(cx, &self.unsent))?;
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.written += n as u64;
+            self.has_written(n);
             self.unsent.advance(n);
         }
         self.unsent.clear();
-        Pin::new(&mut self.io).poll_flush(cx)
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        self.unflushed = false;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Drains, and then tells the peer that nothing more will come.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.closing = true;
+        ready!(self.poll_drain(cx))?;
+        ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
+        self.closing = false;
+        Poll::Ready(Ok(()))
     }
 
     fn poll_write(
@@ -178,7 +205,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
         let total = slices.iter().map(|s| s.len()).sum();
         if self.unsent.is_empty() && total >= WRITE_BATCH {
             let n = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, slices))?;
-            self.written += n as u64;
+            self.has_written(n);
             return Poll::Ready(Ok(n));
         }
         // Room for the whole batch at once: growing by doubling would copy it several times.
@@ -231,9 +258,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for BatchedIo<IO> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut shared = lock(&self.0);
-        ready!(shared.poll_drain(cx))?;
-        Pin::new(&mut shared.io).poll_shutdown(cx)
+        lock(&self.0).poll_shutdown(cx)
     }
 }
 
@@ -252,15 +277,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
         shared.first = Vec::new();
     }
 
-    /// Hands everything that `h2` wrote to the socket. `Pending` means that the socket is full; the
-    /// task is woken when it takes more. An error ends the connection.
+    /// Hands everything that `h2` wrote to the socket, and has it flushed. `Pending` means that the socket is full;
+    /// the task is woken when it takes more, and must ask again. An error ends the connection.
     pub(crate) fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         lock(&self.0).poll_drain(cx)
     }
 
-    /// Whether `h2` has written anything that the socket has not taken.
+    /// Whether all that `h2` wrote has left, and whatever it asked for besides is done: the flush, the shutdown.
     pub(crate) fn is_empty(&self) -> bool {
-        lock(&self.0).unsent.is_empty()
+        let shared = lock(&self.0);
+        shared.unsent.is_empty() && !shared.unflushed && !shared.closing
     }
 
     /// Bytes read and written so far; a timer that sees neither move sees a dead or stalled peer.
@@ -391,8 +417,10 @@ mod tests {
         outlet.begin_batching();
         let large = vec![1; WRITE_BATCH];
         transport.write_all(&large).await.unwrap();
-        assert!(outlet.is_empty());
         assert_eq!(arrived(&mut peer), large);
+        assert!(!outlet.is_empty(), "it was not flushed");
+        assert!(outlet.poll_drain(&mut context()).is_ready());
+        assert!(outlet.is_empty());
         // Not when something is before it.
         transport.write_all(b"first").await.unwrap();
         transport.write_all(&large).await.unwrap();
