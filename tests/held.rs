@@ -252,6 +252,13 @@ async fn c11_a_reset_that_is_seen_before_the_headers_is_not_forgotten() {
     blocked_senders_are_told(3_000, 0, true).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn c11_an_early_end_is_noticed_though_nobody_receives() {
+    for messages in [0, 1, 3, 100] {
+        blocked_senders_are_told(100, messages, false).await;
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_sent_after_half_close() {
     let (channel, mut peer, _server) = connected(&[]).await;

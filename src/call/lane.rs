@@ -216,6 +216,11 @@ impl SharedLane {
         status
     }
 
+    /// The call ended well, and this side's look at its end failed: what both ends are told.
+    pub(crate) fn spoil(&self, status: Status) {
+        self.lock().failure.get_or_insert(status);
+    }
+
     /// The call has ended so. If this side gave up before, its reason is the call's; if the peer has not
     /// answered, this side does so now.
     pub(crate) fn finish<T>(&self, end: Result<T, Status>) -> Result<T, Status> {

@@ -2,6 +2,8 @@
 //! streams made of them. The only floor that does flow control. Knows `h2` streams, not sockets,
 //! and not which endpoint it works for beyond [`Side`].
 
+pub(crate) mod carried;
+pub(crate) mod caught;
 pub mod codec;
 pub(crate) mod ending;
 pub(crate) mod exclusive;

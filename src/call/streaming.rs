@@ -5,6 +5,7 @@
 //! stream ends with trailers, and what they say decides whether the end was good: so the client's side
 //! reads them here, and turns everything but `grpc-status: 0` into an error.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -26,7 +27,7 @@ use crate::{Status, deadline, trailers};
 /// Read it with [`message`](Self::message), or as a [`Stream`]. `None` is a clean end: END_STREAM in
 /// good order on a server, status OK on a client. Everything else is an error, given once, whose
 /// [`Status::origin`] tells a cancelled call from a passed deadline, a lost connection, or a peer that
-/// broke the protocol; after it, the stream is at its end.
+/// broke the protocol; after it, the stream is at its end, and [`trailers`](Self::trailers) has the error still.
 ///
 /// A reader that stops reading stops the sender, when the flow-control window is full. Dropping it
 /// before its end cancels the call on a client (`RST_STREAM(CANCEL)`), and on a server means that the
@@ -37,8 +38,8 @@ enum Source<T> {
     Wire(Box<Wire<T>>),
     /// Messages made in this process: a mock's answer.
     Local(Exclusive<Local<T>>),
-    /// Ended before the first message, with this trailing metadata.
-    Over(Option<MetadataMap>),
+    /// Ended, in this way; trailing metadata until it is asked for.
+    Over(End),
 }
 
 struct Wire<T> {
@@ -48,12 +49,27 @@ struct Wire<T> {
     deadline: Timer,
     ending: Ending,
     /// Read before anybody asked for it.
-    ahead: Option<Box<Exclusive<Next<T>>>>,
-    /// The trailing metadata of a client's call, once it has come.
-    trailers: Option<MetadataMap>,
+    ahead: Option<Box<Exclusive<Ahead<T>>>>,
+    /// How it ended, once it has: trailing metadata of a client's call, until it is asked for.
+    end: End,
+}
+
+/// What is read ahead of who reads: in bytes, and one message at least.
+const AHEAD: usize = 64 * 1024;
+/// What the smallest message counts for there.
+const LEAST: usize = 64;
+
+/// Messages, and perhaps the end, that were read before anybody asked for them, and how much each counts.
+struct Ahead<T> {
+    read: VecDeque<(Next<T>, usize)>,
+    /// The sum of what they count.
+    len: usize,
 }
 
 type Local<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// How a stream ended: trailing metadata, until it is asked for, or the error.
+type End = Result<Option<MetadataMap>, Status>;
 
 /// What [`Streaming::message`] gives.
 type Next<T> = Result<Option<T>, Status>;
@@ -83,7 +99,8 @@ pub(crate) type OnEnd = Box<dyn FnOnce(&mut Result<MetadataMap, Status>) + Send 
 
 /// One step of reading.
 enum Step<T> {
-    Message(T),
+    /// A message, and the length that it was read from.
+    Message(T, usize),
     /// A clean end, with a response's trailing metadata.
     End(MetadataMap),
 }
@@ -101,14 +118,14 @@ impl<T: 'static> Streaming<T> {
             deadline,
             ending,
             ahead: None,
-            trailers: None,
+            end: Ok(None),
         })))
     }
 
     /// A stream that ended well without a message.
     #[cfg(feature = "client")]
     pub(crate) fn over(trailers: MetadataMap) -> Self {
-        Self(Source::Over(Some(trailers)))
+        Self(Source::Over(Ok(Some(trailers))))
     }
 
     /// A stream of messages from this process, for mocks and tests.
@@ -127,28 +144,36 @@ impl<T> Streaming<T> {
 
     /// The trailing metadata of a client's call: reads, and drops, what messages are left.
     ///
-    /// `None` for a server's request stream, which has none.
+    /// `None` for a server's request stream, which has none, and when they were asked for before.
+    ///
+    /// # Errors
+    /// How the stream ended, if that was not well, as often as it is asked.
     pub async fn trailers(&mut self) -> Result<Option<MetadataMap>, Status> {
-        while self.message().await?.is_some() {}
-        match &mut self.0 {
-            Source::Wire(wire) => match wire.ending {
-                Ending::Request(_) => Ok(None),
-                Ending::Response(_) => Ok(wire.trailers.take()),
-            },
-            Source::Over(trailers) => Ok(trailers.take()),
-            Source::Local(_) => Ok(None),
-        }
+        std::future::poll_fn(|cx| self.poll_trailers(cx)).await
     }
 
-    /// Reads one message ahead of the reader: so the end of a call is noticed although nobody reads.
+    pub(crate) fn poll_trailers(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<MetadataMap>, Status>> {
+        while ready!(self.poll_message(cx))?.is_some() {}
+        Poll::Ready(match &mut self.0 {
+            Source::Wire(wire) => match (&mut wire.end, &wire.ending) {
+                (Err(status), _) => Err(status.clone()),
+                (Ok(_), Ending::Request(_)) => Ok(None),
+                (Ok(trailers), Ending::Response(_)) => Ok(trailers.take()),
+            },
+            Source::Over(Err(status)) => Err(status.clone()),
+            Source::Over(Ok(trailers)) => Ok(trailers.take()),
+            Source::Local(_) => Ok(None),
+        })
+    }
+
+    /// Reads some messages ahead of the reader: so the end of a call is noticed although nobody reads.
     #[cfg(feature = "client")]
     pub(crate) fn poll_ahead(&mut self, cx: &mut Context<'_>) {
         if let Source::Wire(wire) = &mut self.0 {
-            if wire.ahead.is_none() {
-                if let Poll::Ready(next) = wire.poll_message(cx) {
-                    wire.ahead = Some(Box::new(Exclusive::new(next)));
-                }
-            }
+            wire.poll_ahead(cx);
         }
     }
 
@@ -158,8 +183,10 @@ impl<T> Streaming<T> {
             Source::Local(stream) => {
                 let next = ready!(stream.get_mut().as_mut().poll_next(cx));
                 // It is never polled again: most streams do not bear that.
-                if !matches!(next, Some(Ok(_))) {
-                    self.0 = Source::Over(None);
+                match &next {
+                    Some(Ok(_)) => {}
+                    Some(Err(status)) => self.0 = Source::Over(Err(status.clone())),
+                    None => self.0 = Source::Over(Ok(None)),
                 }
                 Poll::Ready(next.transpose())
             }
@@ -170,9 +197,58 @@ impl<T> Streaming<T> {
 
 impl<T> Wire<T> {
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Next<T>> {
-        if let Some(ahead) = self.ahead.take() {
-            return Poll::Ready(ahead.into_inner());
+        if let Some(next) = self.take_ahead() {
+            return Poll::Ready(next);
         }
+        self.poll_read(cx)
+            .map_ok(|next| next.map(|(message, _)| message))
+    }
+
+    #[inline]
+    fn take_ahead(&mut self) -> Option<Next<T>> {
+        let ahead = self.ahead.as_mut()?.get_mut();
+        match ahead.read.pop_front() {
+            Some((next, len)) => {
+                ahead.len -= len;
+                Some(next)
+            }
+            None => {
+                self.ahead = None;
+                None
+            }
+        }
+    }
+
+    #[cfg(feature = "client")]
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) {
+        while self.receiver.is_some()
+            && self
+                .ahead
+                .as_mut()
+                .is_none_or(|it| it.get_mut().len < AHEAD)
+        {
+            let Poll::Ready(next) = self.poll_read(cx) else {
+                return;
+            };
+            let (next, len) = match next {
+                Ok(Some((message, len))) => (Ok(Some(message)), len.max(LEAST)),
+                Ok(None) => (Ok(None), 0),
+                Err(status) => (Err(status), 0),
+            };
+            let ahead = self.ahead.get_or_insert_with(|| {
+                Box::new(Exclusive::new(Ahead {
+                    read: VecDeque::new(),
+                    len: 0,
+                }))
+            });
+            let ahead = ahead.get_mut();
+            ahead.len += len;
+            ahead.read.push_back((next, len));
+        }
+    }
+
+    /// The next message that was not read ahead, and its length.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<(T, usize)>, Status>> {
         let Some(receiver) = &mut self.receiver else {
             return Poll::Ready(Ok(None));
         };
@@ -184,12 +260,12 @@ impl<T> Wire<T> {
             }
         };
         Poll::Ready(match step {
-            Ok(Step::Message(message)) => {
+            Ok(Step::Message(message, len)) => {
                 // A peer that is faster than its reader would otherwise never meet the deadline.
                 if self.deadline.is_over() {
                     receiver.give_no_more_credit();
                 }
-                Ok(Some(message))
+                Ok(Some((message, len)))
             }
             Ok(Step::End(trailers)) => self.end(Ok(trailers)).map(|()| None),
             Err(status) => {
@@ -202,19 +278,37 @@ impl<T> Wire<T> {
     /// Lets go of both lanes, and lets others see the end.
     fn end(&mut self, mut end: Result<MetadataMap, Status>) -> Result<(), Status> {
         if let Ending::Response(ending) = &mut self.ending {
-            if let Some(requests) = ending.requests.take() {
+            let requests = ending.requests.take();
+            if let Some(requests) = &requests {
                 end = requests.finish(end);
             }
-            if let Some(on_end) = ending.on_end.take() {
-                on_end(&mut end);
-            }
+            end = show_end(end, ending.on_end.take(), requests.as_ref());
             ending.open = None;
         }
         // `h2` cancels a stream that nobody holds and that has not ended.
         self.receiver = None;
-        self.trailers = Some(end?);
-        Ok(())
+        self.end = end.map(Some);
+        match &self.end {
+            Ok(_) => Ok(()),
+            Err(status) => Err(status.clone()),
+        }
     }
+}
+
+/// Lets interceptors see how a call ended. If they spoil a good end, its sender is told too.
+pub(crate) fn show_end(
+    mut end: Result<MetadataMap, Status>,
+    on_end: Option<OnEnd>,
+    requests: Option<&SharedLane>,
+) -> Result<MetadataMap, Status> {
+    if let Some(on_end) = on_end {
+        let was_good = end.is_ok();
+        on_end(&mut end);
+        if let (true, Err(status), Some(requests)) = (was_good, &end, requests) {
+            requests.spoil(status.clone());
+        }
+    }
+    end
 }
 
 /// The next message, or the end as its side understands it.
@@ -225,9 +319,10 @@ fn poll_step<T>(
     cx: &mut Context<'_>,
 ) -> Poll<Result<Step<T>, Status>> {
     if let Some(mut payload) = ready!(receiver.poll_message(cx))? {
+        let len = payload.len();
         let message = decode(&mut payload)?;
         receiver.recycle(payload);
-        return Poll::Ready(Ok(Step::Message(message)));
+        return Poll::Ready(Ok(Step::Message(message, len)));
     }
     if let Ending::Request(retraction) = ending {
         ready!(retraction.poll_end(cx))?;
@@ -295,5 +390,9 @@ mod tests {
         let mut messages = once_only(vec![Err(Status::aborted("enough")), Ok(2)]);
         messages.message().await.unwrap_err();
         assert_eq!(messages.message().await.unwrap(), None, "told once");
+        for _ in 0..2 {
+            let status = messages.trailers().await.unwrap_err();
+            assert_eq!(status.code(), crate::Code::Aborted, "c21: still there");
+        }
     }
 }

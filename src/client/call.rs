@@ -30,6 +30,7 @@ use super::foreign::Foreign;
 use super::pump::{self, LaneGuard};
 use super::retry::{Failed, TransparentRetry};
 use crate::call::Side;
+use crate::call::caught::{Panicked, caught};
 use crate::call::codec::Codec;
 use crate::call::lane::{Over, SharedLane};
 use crate::call::recv::Receiver;
@@ -77,8 +78,14 @@ impl Outgoing {
     pub(super) async fn intercept(&mut self, channel: &Channel) -> Result<(), Status> {
         let mut head = std::mem::replace(&mut self.head, Request::new(()));
         head.set_path(self.path.clone());
-        let passed = channel.interceptors.request(head, &mut self.intercepted);
-        let passed = within(self.deadline, pin!(passed)).await;
+        let passed = {
+            let mut passed = pin!(channel.interceptors.request(head, &mut self.intercepted));
+            let passed = poll_fn(|cx| {
+                let polled = caught(|| passed.as_mut().poll(cx));
+                polled.unwrap_or_else(|panicked| Poll::Ready(Err(blamed(panicked))))
+            });
+            within(self.deadline, pin!(passed)).await
+        };
         self.head = match passed.and_then(|passed| passed) {
             Ok(head) => head,
             Err(status) => return Err(self.show_failure(channel, status)),
@@ -140,10 +147,15 @@ impl Outgoing {
         deadline::settle(status, Timer::new(self.deadline).is_over())
     }
 
-    /// Shows the answer's metadata to interceptors.
-    pub(super) fn show_response(&self, channel: &Channel, metadata: &mut MetadataMap) {
-        if let Some(call) = &self.intercepted {
-            channel.interceptors.response(call, metadata);
+    /// Shows the answer's metadata to interceptors. An error is a panic of theirs.
+    pub(super) fn show_response(
+        &self,
+        channel: &Channel,
+        metadata: &mut MetadataMap,
+    ) -> Result<(), Status> {
+        match &self.intercepted {
+            Some(call) => caught(|| channel.interceptors.response(call, metadata)).map_err(blamed),
+            None => Ok(()),
         }
     }
 
@@ -171,14 +183,17 @@ impl Outgoing {
         let Some(call) = &self.intercepted else {
             return answer;
         };
-        match &mut answer {
-            Ok(response) => {
-                self.show_response(channel, response.metadata_mut());
-                let mut end = Ok(std::mem::take(response.trailers_mut()));
-                show_end(&channel.interceptors, call, &mut end);
-                *response.trailers_mut() = end?;
+        if let Ok(response) = &mut answer {
+            match self.show_response(channel, response.metadata_mut()) {
+                Ok(()) => {
+                    let mut end = Ok(std::mem::take(response.trailers_mut()));
+                    show_end(&channel.interceptors, call, &mut end);
+                    *response.trailers_mut() = end?;
+                }
+                Err(status) => answer = Err(status),
             }
-            Err(status) => show_failure(&channel.interceptors, call, status),
+        } else if let Err(status) = &mut answer {
+            show_failure(&channel.interceptors, call, status);
         }
         answer
     }
@@ -190,15 +205,27 @@ fn show_end(
     end: &mut Result<MetadataMap, Status>,
 ) {
     match end {
-        Ok(metadata) => interceptors.trailers(call, &Status::ok(""), metadata),
+        Ok(metadata) => {
+            if let Err(panicked) = caught(|| interceptors.trailers(call, &Status::ok(""), metadata))
+            {
+                *end = Err(blamed(panicked));
+            }
+        }
         Err(status) => show_failure(interceptors, call, status),
     }
 }
 
 fn show_failure(interceptors: &Interceptors, call: &InterceptedCall, status: &mut Status) {
     let mut metadata = std::mem::take(status.metadata_mut());
-    interceptors.trailers(call, status, &mut metadata);
-    *status.metadata_mut() = metadata;
+    match caught(|| interceptors.trailers(call, status, &mut metadata)) {
+        Ok(()) => *status.metadata_mut() = metadata,
+        Err(panicked) => *status = blamed(panicked),
+    }
+}
+
+/// How a call ends whose interceptor panicked, whichever of its three looks at the call it was.
+fn blamed(panicked: Panicked) -> Status {
+    panicked.status("the interceptor")
 }
 
 /// A stream whose request headers are on their way.
@@ -517,7 +544,7 @@ where
 {
     match read_head(response, channel.max_decoding_message_size).await? {
         Head::Open(mut metadata, receiver) => {
-            call.show_response(channel, &mut metadata);
+            call.show_response(channel, &mut metadata)?;
             let ending = ResponseEnding {
                 requests,
                 on_end: call.on_end(channel),

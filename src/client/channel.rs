@@ -127,7 +127,8 @@ impl Channel {
         self.shared.subchannel.watch()
     }
 
-    /// A channel over the same connection whose calls `interceptor` sees, after those it has already.
+    /// A channel over the same connection whose calls `interceptor` sees, after those it has already. It runs in
+    /// the task that makes the call, or first uses one that is held. If it panics, its call ends with INTERNAL.
     pub fn with_interceptor<I>(mut self, interceptor: I) -> Self
     where
         I: Interceptor + Clone + Send + Sync + 'static,
@@ -184,7 +185,9 @@ impl Channel {
         call::server_streaming(self, path, codec, request)
     }
 
-    /// Calls `path` with a stream of messages, for one message. The stream is sent from a task of its own.
+    /// Calls `path` with a stream of messages, for one message. The stream is sent from a task of its own, which has
+    /// the caller's tracing span (feature `tracing`) and not its task-locals. If it panics there, the call ends
+    /// with INTERNAL; a codec that reads the answer runs in the caller's task, and a panic of it is the caller's.
     ///
     /// # Errors
     /// As [`unary`](Self::unary).

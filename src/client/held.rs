@@ -5,34 +5,39 @@
 //! be used in any order and from two tasks. Neither waits for the other: the sender exists before the
 //! server has answered anything, so that a server which answers only when spoken to is no deadlock.
 //!
-//! What opens the call and what sends its messages are two tasks behind it, begun by the first use of
-//! either end. So any future of either end may be dropped without harm: a wait was given up, nothing more.
+//! What opens the call and what sends its messages goes on by itself once it has begun
+//! ([`opening`](super::opening)). So any future of either end may be dropped without harm: a wait was given up,
+//! nothing more.
+//!
+//! A server may have answered completely while there are requests to come, and the window be closed. So a sender that
+//! waits reads some of the answers ahead of the receiver, who may be somewhere else: the end, if it comes,
+//! ends its wait.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use http::uri::PathAndQuery;
 use tokio::sync::oneshot;
 
-use super::call::{Head, Outgoing, read_head};
 use super::channel::Channel;
-use super::pump;
+use super::opening::{Answer, Answered, End, Opening, stopped};
 use crate::call::codec::Codec;
 use crate::call::lane::{Over, SharedLane};
 use crate::call::recv::Receiver;
 use crate::call::send;
-use crate::call::streaming::{Ending, ResponseEnding, Streaming};
+use crate::call::streaming::{Ending, ResponseEnding, Streaming, show_end};
 use crate::call::timer::Timer;
 use crate::metadata::MetadataMap;
 use crate::{Code, Origin, Request, Status};
 
 /// A call with both its ends: send requests, receive answers, in any order.
 ///
-/// Nothing is sent before the first use. Dropping the call, or its receiver, before the end cancels it
+/// Nothing is sent before the first use. Interceptors see the request in the task that uses the call first, and
+/// the answer in the one that receives it. Dropping the call, or its receiver, before the end cancels it
 /// (`RST_STREAM(CANCEL)`); dropping the sender alone does too, unless [`half_close`](Self::half_close) was
 /// called: a conversation broken off is not one that was ended.
 ///
@@ -50,130 +55,151 @@ pub struct CallSender<Req> {
     /// A message that the lane has not taken over.
     buffer: BytesMut,
     half_closed: bool,
+    /// The answers, of which this end sees only whether they have ended.
+    answers: Arc<dyn Ahead>,
 }
 
 /// The receiving end of a [`Call`].
 pub struct CallReceiver<Res> {
     opening: Arc<Opening>,
+    /// Once it has come.
+    metadata: Option<MetadataMap>,
+    answers: Arc<Mutex<Answers<Res>>>,
+}
+
+type Encode<Req> = Box<dyn Fn(Req, &mut BytesMut) -> Result<(), Status> + Send + Sync>;
+type Read<Res> = Box<dyn Fn(Receiver, Timer, Ending) -> Streaming<Res> + Send>;
+
+/// What the server says.
+struct Answers<Res> {
     reading: Reading<Res>,
     /// Makes the stream of messages out of an answer.
     read: Read<Res>,
 }
 
-type Encode<Req> = Box<dyn Fn(Req, &mut BytesMut) -> Result<(), Status> + Send + Sync>;
-type Read<Res> = Box<dyn Fn(Receiver, Timer, Ending) -> Streaming<Res> + Send + Sync>;
-
 enum Reading<Res> {
     /// Response headers have not been read.
-    Head(oneshot::Receiver<Result<Answer, Status>>),
-    Open((MetadataMap, Streaming<Res>)),
-    /// The call failed before its first message, which nobody was told yet.
-    Broken(Status),
-    /// It did, and that was told.
-    Failed,
+    Head(oneshot::Receiver<Answered>),
+    /// The metadata is the receiver's as soon as it asks for anything.
+    Open(Option<MetadataMap>, Streaming<Res>),
+    /// The call failed before its first message, and whether that was told.
+    Failed(Status, bool),
+    /// There is no receiver.
+    Gone,
 }
 
-/// A call that is opened when either end is first used.
-struct Opening {
-    path: PathAndQuery,
-    lane: SharedLane,
-    /// Taken then.
-    start: Mutex<Option<Start>>,
-}
-
-/// What is needed to open the call.
-struct Start {
-    channel: Channel,
-    head: Request<()>,
-    answer: oneshot::Sender<Result<Answer, Status>>,
-}
-
-/// What the server answers with, before its first message.
-enum Answer {
-    Open {
-        metadata: MetadataMap,
-        receiver: Receiver,
-        deadline: Option<Instant>,
-        ending: ResponseEnding,
-    },
-    /// The call is over, and ended well.
-    Over(MetadataMap),
-}
-
-impl Opening {
-    /// Opens the call, unless that was done before.
-    fn begin(&self) {
-        if let Some(start) = self.start().take() {
-            tokio::spawn(open(start, self.path.clone(), self.lane.clone()));
-        }
-    }
-
-    fn start(&self) -> MutexGuard<'_, Option<Start>> {
-        self.start.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Opens a call, and waits for the head of its answer: until then it may be opened again.
-async fn open(start: Start, path: PathAndQuery, lane: SharedLane) {
-    let Start {
-        channel,
-        head,
-        answer,
-    } = start;
-    let mut work = pin!(answered(channel, path, head, &lane));
-    let result = poll_fn(|cx| match work.as_mut().poll(cx) {
-        // Either end was dropped, or the deadline passed.
-        Poll::Pending => lane.poll_over(cx).map(|()| Err(lane.told())),
-        ready => ready,
-    });
-    let result = result.await;
-    if let Err(status) = &result {
-        lane.fail(status.clone());
-    }
-    // If nobody waits for it any more, the call was cancelled by the receiver's being dropped.
-    let _ = answer.send(result);
-}
-
-async fn answered(
-    channel: Channel,
-    path: PathAndQuery,
-    head: Request<()>,
-    lane: &SharedLane,
-) -> Result<Answer, Status> {
-    let max_len = channel.max_decoding_message_size;
-    let mut call = Outgoing::new(&channel, path, head);
-    if !channel.interceptors.is_empty() {
-        call.intercept(&channel).await?;
-    }
-    pump::spawn(lane.clone(), call.deadline);
-    let head = call
-        .attempts_of_stream(&channel, lane, |response, open| async move {
-            Ok((read_head(response, max_len).await?, open))
-        })
-        .await;
-    let mut over = match head {
-        Ok((Head::Open(mut metadata, receiver), open)) => {
-            call.show_response(&channel, &mut metadata);
-            let ending = ResponseEnding {
-                requests: Some(lane.clone()),
-                on_end: call.on_end(&channel),
-                open: Some(open),
+impl<Res: 'static> Answers<Res> {
+    /// `Ready` when it is known what the server answers with.
+    fn poll_head(&mut self, lane: &SharedLane, cx: &mut Context<'_>) -> Poll<()> {
+        if let Reading::Head(answered) = &mut self.reading {
+            let answered = ready!(Pin::new(answered).poll(cx));
+            let opened = match answered {
+                Ok(answered) => self.open(answered, lane),
+                Err(_) => Err(stopped()),
             };
-            return Ok(Answer::Open {
-                metadata,
-                receiver,
-                deadline: call.deadline,
-                ending,
-            });
+            self.reading = opened.unwrap_or_else(|status| Reading::Failed(status, false));
         }
-        Ok((Head::Over(end), _)) => end,
-        Err(status) => Err(status),
-    };
-    over = lane.finish(over);
-    if let Some(on_end) = call.on_end(&channel) {
-        on_end(&mut over);
+        Poll::Ready(())
     }
-    over.map(Answer::Over)
+
+    /// Lets interceptors see the head of the answer, or the end.
+    fn open(&self, answered: Answered, lane: &SharedLane) -> Result<Reading<Res>, Status> {
+        let Answered { result, unseen } = answered;
+        let unseen = unseen.as_ref();
+        let on_end = unseen.and_then(|(channel, call)| call.on_end(channel));
+        let end = match result {
+            Ok(Answer::Open {
+                mut metadata,
+                receiver,
+                open,
+            }) => {
+                let mut deadline = None;
+                if let Some((channel, call)) = unseen {
+                    deadline = call.deadline;
+                    call.show_response(channel, &mut metadata)
+                        .map_err(|status| lane.fail(status))?;
+                }
+                let ending = ResponseEnding {
+                    requests: Some(lane.clone()),
+                    on_end,
+                    open: Some(open),
+                };
+                let messages =
+                    (self.read)(receiver, Timer::new(deadline), Ending::Response(ending));
+                return Ok(Reading::Open(Some(metadata), messages));
+            }
+            Ok(Answer::Over(trailers)) => Ok(trailers),
+            Err(status) => Err(status),
+        };
+        let trailers = show_end(end, on_end, Some(lane))?;
+        let nothing = Some(MetadataMap::new());
+        Ok(Reading::Open(nothing, Streaming::over(trailers)))
+    }
+
+    fn poll_message(
+        &mut self,
+        lane: &SharedLane,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Res>, Status>> {
+        ready!(self.poll_head(lane, cx));
+        match &mut self.reading {
+            Reading::Open(_, messages) => messages.poll_message(cx),
+            Reading::Failed(status, told @ false) => {
+                *told = true;
+                Poll::Ready(Err(status.clone()))
+            }
+            Reading::Failed(_, true) | Reading::Head(_) | Reading::Gone => Poll::Ready(Ok(None)),
+        }
+    }
+
+    fn poll_trailers(
+        &mut self,
+        lane: &SharedLane,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<MetadataMap, Status>> {
+        ready!(self.poll_head(lane, cx));
+        match &mut self.reading {
+            Reading::Open(_, messages) => messages
+                .poll_trailers(cx)
+                .map_ok(|trailers| trailers.unwrap_or_default()),
+            reading => Poll::Ready(Err(reading.failure())),
+        }
+    }
+}
+
+impl<Res> Reading<Res> {
+    /// Why there is nothing to be had from it.
+    fn failure(&mut self) -> Status {
+        match self {
+            Self::Failed(status, told) => {
+                *told = true;
+                status.clone()
+            }
+            Self::Head(_) | Self::Open(..) | Self::Gone => stopped(),
+        }
+    }
+}
+
+/// What a sender that waits does with the answers, whatever they are made of.
+trait Ahead: Send + Sync {
+    fn poll_ahead(&self, opening: &Opening, cx: &mut Context<'_>);
+}
+
+impl<Res: Send + 'static> Ahead for Mutex<Answers<Res>> {
+    fn poll_ahead(&self, opening: &Opening, cx: &mut Context<'_>) {
+        opening.ends.wait(End::Sender, cx);
+        let waker = opening.ends.waker();
+        let cx = &mut Context::from_waker(&waker);
+        let mut answers = lock(self);
+        let known = answers.poll_head(&opening.lane, cx);
+        if let (Poll::Ready(()), Reading::Open(_, messages)) = (known, &mut answers.reading) {
+            messages.poll_ahead(cx);
+        }
+    }
+}
+
+fn lock<T>(answers: &Mutex<T>) -> MutexGuard<'_, T> {
+    answers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
@@ -181,17 +207,8 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
     where
         C: Codec<Encode = Req, Decode = Res>,
     {
-        let (answer, head) = oneshot::channel();
-        let start = Start {
-            channel: channel.clone(),
-            head: Request::new(()),
-            answer,
-        };
-        let opening = Arc::new(Opening {
-            path,
-            lane: SharedLane::new(),
-            start: Mutex::new(Some(start)),
-        });
+        let (opening, answered) = Opening::new(channel, path);
+        let opening = Arc::new(opening);
         let max_len = channel.max_encoding_message_size;
         let encoder = codec.clone();
         let encode =
@@ -199,17 +216,22 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
         let read = Box::new(move |receiver, deadline, ending| {
             Streaming::new(receiver, codec.clone(), deadline, ending)
         });
+        let answers = Arc::new(Mutex::new(Answers {
+            reading: Reading::Head(answered),
+            read,
+        }));
         Self {
             sender: CallSender {
                 opening: opening.clone(),
                 encode,
                 buffer: BytesMut::new(),
                 half_closed: false,
+                answers: answers.clone(),
             },
             receiver: CallReceiver {
                 opening,
-                reading: Reading::Head(head),
-                read,
+                metadata: None,
+                answers,
             },
         }
     }
@@ -225,28 +247,16 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
     }
 
     fn change_head(self, change: impl FnOnce(&mut Request<()>)) -> Self {
-        if let Some(start) = &mut *self.sender.opening.start() {
-            change(&mut start.head);
-        }
+        self.sender.opening.change_head(change);
         self
     }
 
-    /// As [`CallSender::send`]. While it waits it reads one message ahead, so that a server which has answered
-    /// completely does not keep it waiting.
+    /// As [`CallSender::send`].
     ///
     /// # Errors
     /// As there.
     pub async fn send(&mut self, message: Req) -> Result<(), Status> {
-        let Self { sender, receiver } = self;
-        sender.put(message)?;
-        poll_fn(|cx| {
-            let sent = sender.poll_sent(cx);
-            if sent.is_pending() {
-                receiver.poll_ahead(cx);
-            }
-            sent
-        })
-        .await
+        self.sender.send(message).await
     }
 
     /// As [`CallSender::half_close`].
@@ -290,11 +300,12 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
 impl<Req> CallSender<Req> {
     /// Sends one message: puts it on its way, and waits while 16 KiB or more have not left because the
     /// server's window is full. So a slow server slows its caller down. Messages sent in one breath travel
-    /// together.
+    /// together. While it waits it reads up to 64 KiB of the answers ahead, or one message, so that a server
+    /// which has answered completely does not keep it waiting.
     ///
     /// A message is sent once and whole, or not at all. Dropping the future while it waits leaves open which of
-    /// them: what was put on its way arrives, and what had to wait for the message before it does not. The
-    /// call goes on either way.
+    /// them: what was put on its way arrives, and what had to wait for the message before it, or for interceptors,
+    /// does not. The call goes on either way.
     ///
     /// # Errors
     /// If the message is too large; the call goes on. If the call is over: then the receiver knows how it
@@ -313,23 +324,27 @@ impl<Req> CallSender<Req> {
                 Origin::LocalLimit,
             ));
         }
-        self.opening.begin();
         self.buffer.clear();
         (self.encode)(message, &mut self.buffer)
     }
 
     /// Hands them over to the lane, and waits for room in it.
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        self.opening.lane.poll_offer(cx, &mut self.buffer)
+        ready!(self.opening.poll_begin(cx, End::Sender));
+        let sent = self.opening.lane.poll_offer(cx, &mut self.buffer);
+        if sent.is_pending() {
+            self.answers.poll_ahead(&self.opening, cx);
+        }
+        sent
     }
 
     /// Ends the stream of requests: END_STREAM, after all that was sent. The answers go on. A second call
-    /// does nothing.
+    /// does nothing. Dropping the future, which waits for interceptors only, may leave the requests open.
     ///
     /// # Errors
     /// If the call is over.
     pub async fn half_close(&mut self) -> Result<(), Status> {
-        self.opening.begin();
+        poll_fn(|cx| self.opening.poll_begin(cx, End::Sender)).await;
         if self.half_closed {
             return Ok(());
         }
@@ -354,9 +369,13 @@ impl<Res: 'static> CallReceiver<Res> {
     /// The response metadata. Waits until it has come.
     ///
     /// # Errors
-    /// If the call ends before.
+    /// How the call ended, if it did before.
     pub async fn metadata(&mut self) -> Result<&MetadataMap, Status> {
-        Ok(&self.head().await?.0)
+        poll_fn(|cx| self.poll(cx, |_, _, _| Poll::Ready(()))).await;
+        match &self.metadata {
+            Some(metadata) => Ok(metadata),
+            None => Err(lock(&self.answers).reading.failure()),
+        }
     }
 
     /// The next message; `None` when the call has ended with status OK.
@@ -364,100 +383,48 @@ impl<Res: 'static> CallReceiver<Res> {
     /// Dropping the future loses nothing: the message comes with the next call.
     ///
     /// # Errors
-    /// How the call ended, once; after that `None`.
+    /// How the call ended, once; after that `None`, and [`trailers`](Self::trailers) has the error still.
     pub async fn message(&mut self) -> Result<Option<Res>, Status> {
-        if matches!(self.reading, Reading::Failed) {
-            return Ok(None);
-        }
-        self.head().await?.1.message().await
+        poll_fn(|cx| self.poll(cx, Answers::poll_message)).await
     }
 
     /// The trailing metadata: reads, and drops, what messages are left.
     ///
     /// # Errors
-    /// How the call ended, if that was not well.
+    /// How the call ended, if that was not well, as often as it is asked.
     pub async fn trailers(&mut self) -> Result<MetadataMap, Status> {
-        if matches!(self.reading, Reading::Failed) {
-            return Ok(MetadataMap::new());
-        }
-        Ok(self.head().await?.1.trailers().await?.unwrap_or_default())
+        poll_fn(|cx| self.poll(cx, Answers::poll_trailers)).await
     }
 
-    /// What the server answers with, once it does.
-    async fn head(&mut self) -> Result<&mut (MetadataMap, Streaming<Res>), Status> {
-        if matches!(self.reading, Reading::Head(_)) {
-            self.opening.begin();
-            poll_fn(|cx| self.poll_head(cx)).await;
+    /// Asks for something that comes after the head of the answer.
+    fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        ask: impl FnOnce(&mut Answers<Res>, &SharedLane, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let opening = &*self.opening;
+        ready!(opening.poll_begin(cx, End::Receiver));
+        opening.ends.wait(End::Receiver, cx);
+        let waker = opening.ends.waker();
+        let cx = &mut Context::from_waker(&waker);
+        let mut answers = lock(&self.answers);
+        ready!(answers.poll_head(&opening.lane, cx));
+        if let Reading::Open(metadata, _) = &mut answers.reading {
+            self.metadata = self.metadata.take().or_else(|| metadata.take());
         }
-        if let Reading::Broken(status) = &self.reading {
-            let status = status.clone();
-            self.reading = Reading::Failed;
-            return Err(status);
-        }
-        match &mut self.reading {
-            Reading::Open(open) => Ok(open),
-            Reading::Head(_) | Reading::Broken(_) | Reading::Failed => Err(ended()),
-        }
+        let answer = ready!(ask(&mut answers, &opening.lane, cx));
+        drop(answers);
+        // There is room for a sender that reads ahead.
+        opening.ends.leave(End::Receiver);
+        Poll::Ready(answer)
     }
-
-    /// `Ready` when it is known what the server answers with.
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Reading::Head(answer) = &mut self.reading {
-            let answer = ready!(Pin::new(answer).poll(cx));
-            // A task that is gone without a word was dropped together with its runtime.
-            self.reading = match answer.unwrap_or_else(|_| Err(stopped())) {
-                Ok(answer) => Reading::Open(self.open(answer)),
-                Err(status) => Reading::Broken(status),
-            };
-        }
-        Poll::Ready(())
-    }
-
-    /// Reads one message ahead of who uses this end: that the answer is complete is then known to the lane.
-    fn poll_ahead(&mut self, cx: &mut Context<'_>) {
-        let known = self.poll_head(cx);
-        if let (Poll::Ready(()), Reading::Open((_, messages))) = (known, &mut self.reading) {
-            messages.poll_ahead(cx);
-        }
-    }
-
-    fn open(&self, answer: Answer) -> (MetadataMap, Streaming<Res>) {
-        match answer {
-            Answer::Open {
-                metadata,
-                receiver,
-                deadline,
-                ending,
-            } => {
-                let (deadline, ending) = (Timer::new(deadline), Ending::Response(ending));
-                (metadata, (self.read)(receiver, deadline, ending))
-            }
-            Answer::Over(trailers) => (MetadataMap::new(), Streaming::over(trailers)),
-        }
-    }
-}
-
-/// What is said to those who ask on after an error.
-fn ended() -> Status {
-    Status::library(
-        Code::Cancelled,
-        "the call has ended; its status was told before",
-        Origin::LocalLimit,
-    )
-}
-
-fn stopped() -> Status {
-    Status::library(
-        Code::Cancelled,
-        "the runtime that made the call has stopped",
-        Origin::Application,
-    )
 }
 
 impl<Res> Drop for CallReceiver<Res> {
     fn drop(&mut self) {
+        let reading = std::mem::replace(&mut lock(&self.answers).reading, Reading::Gone);
         // Once the answers are read, their stream does it.
-        if let Reading::Head(_) = self.reading {
+        if let Reading::Head(_) = reading {
             self.opening.lane.close(Over::Cancelled);
         }
     }

@@ -3,7 +3,8 @@
 //! [`Endpoint`] holds the knobs; `target` says where to; `subchannel` keeps a connection to it, by
 //! way of `attempts`, `connect`, `connection` and `backoff`; `call` is the life of one RPC, `foreign` what
 //! is made of an answer that is no gRPC, `pump` the task that sends a call's requests, and `retry` whether it may
-//! have another; `held` is a call as a conversation. [`Channel`] is what people hold, and `calls` what generated
+//! have another; `held` is a call as a conversation, and
+//! `opening` how that begins. [`Channel`] is what people hold, and `calls` what generated
 //! clients stand on. Never sees the server's side.
 
 mod attempts;
@@ -16,6 +17,7 @@ mod connection;
 mod endpoint;
 mod foreign;
 mod held;
+mod opening;
 mod pump;
 mod retry;
 mod subchannel;

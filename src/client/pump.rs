@@ -2,7 +2,10 @@
 //!
 //! They go on while nobody reads the answers, and while their sender does something else: so each stream of
 //! requests has a task of its own, for as long as it has something to say. It ends with its call, at the
-//! deadline at the latest, and if it ends in any other way, a panic of the user's stream, so does the call.
+//! deadline at the latest, and if it ends in any other way, so does the call.
+//!
+//! The stream, and the codec, are the user's, and run in this task and not in the caller's: they do not see its
+//! task-locals, and of its tracing span only with the feature. If one of them panics, its call ends with INTERNAL.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -14,6 +17,8 @@ use futures_core::Stream;
 
 use super::call::within;
 use super::channel::Channel;
+use crate::call::carried::Carried;
+use crate::call::caught::{caught, drop_caught};
 use crate::call::codec::Codec;
 use crate::call::lane::{Over, SharedLane};
 use crate::call::send;
@@ -24,11 +29,8 @@ const BATCH: usize = 16 * 1024;
 
 /// Sends what is put into `lane`, in a task of its own.
 pub(super) fn spawn(lane: SharedLane, deadline: Option<Instant>) {
-    tokio::spawn(run(
-        lane,
-        deadline,
-        |_: &mut Context<'_>, _: &mut BytesMut| Poll::Pending,
-    ));
+    let gather = |_: &mut Context<'_>, _: &mut BytesMut| Poll::Pending;
+    tokio::spawn(run(Guard(Some(lane)), deadline, gather));
 }
 
 /// Sends the user's stream of requests, in a task of its own. It is not asked for any before the call is open.
@@ -43,18 +45,20 @@ pub(super) fn spawn_stream<C: Codec, S>(
 {
     let max_len = channel.max_encoding_message_size;
     let mut messages = Box::pin(messages);
+    let span = Carried::current();
     let gather = move |cx: &mut Context<'_>, batch: &mut BytesMut| {
-        poll_batch(messages.as_mut(), cx, &codec, max_len, batch)
+        span.run(|| poll_batch(messages.as_mut(), cx, &codec, max_len, batch))
     };
-    tokio::spawn(run(lane.clone(), deadline, gather));
+    // The guard is made here: a runtime that stops may drop the task before its first poll.
+    let guard = Guard(Some(lane.clone()));
+    tokio::spawn(run(guard, deadline, gather));
 }
 
 /// Until all is sent, or the call is over.
-async fn run<G>(lane: SharedLane, deadline: Option<Instant>, mut gather: G)
+async fn run<G>(guard: Guard, deadline: Option<Instant>, mut gather: G)
 where
     G: FnMut(&mut Context<'_>, &mut BytesMut) -> Poll<Gathered>,
 {
-    let guard = Guard(Some(lane));
     let Some(lane) = &guard.0 else { return };
     let mut batch = BytesMut::new();
     let mut ended = false;
@@ -105,9 +109,18 @@ fn poll_batch<C: Codec, S: Stream<Item = C::Encode>>(
     batch: &mut BytesMut,
 ) -> Poll<Gathered> {
     while batch.len() < BATCH {
-        match messages.as_mut().poll_next(cx) {
+        let next = match caught(|| messages.as_mut().poll_next(cx)) {
+            Ok(next) => next,
+            Err(panicked) => {
+                return Poll::Ready(Gathered::Failed(panicked.status("the stream of requests")));
+            }
+        };
+        match next {
             Poll::Ready(Some(message)) => {
-                if let Err(status) = send::encode(codec, &message, max_len, batch) {
+                let encoded = caught(|| send::encode(codec, &message, max_len, batch));
+                let encoded = encoded.unwrap_or_else(|it| Err(it.status("the codec")));
+                let dropped = drop_caught(message).map_err(|it| it.status("a message's Drop"));
+                if let Err(status) = encoded.and(dropped) {
                     return Poll::Ready(Gathered::Failed(status));
                 }
             }
@@ -131,15 +144,12 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         let Some(lane) = self.0.take() else { return };
-        let (code, message) = if std::thread::panicking() {
-            (Code::Internal, "the stream of requests panicked")
-        } else {
-            (
-                Code::Cancelled,
-                "the runtime that sent the requests has stopped",
-            )
-        };
-        lane.fail(Status::library(code, message, Origin::Application));
+        let message = "the runtime that sent the requests has stopped";
+        lane.fail(Status::library(
+            Code::Cancelled,
+            message,
+            Origin::Application,
+        ));
     }
 }
 

@@ -36,6 +36,7 @@ use super::method::CallFuture;
 use super::router::{Entry, Router};
 use super::upkeep::{Due, OFTEN, Sight, Upkeep};
 use crate::ConnectInfo;
+use crate::call::carried::Carried;
 use crate::call::timer;
 use crate::conn::alarm::Alarm;
 use crate::conn::chance;
@@ -290,6 +291,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         }
         tokio::spawn(Spawn {
             call,
+            span: Carried::current(),
             entry: entry.clone(),
             tally: self.shared.tally.clone(),
             _open: self.spawned.clone().count(),
@@ -382,6 +384,8 @@ fn poll_caught(call: &mut CallFuture, cx: &mut Context<'_>) -> Poll<Outcome> {
 struct Spawn {
     /// Dropped before `_open`: a handler that is counted as gone is gone.
     call: CallFuture,
+    /// Of the task in which the call began.
+    span: Carried,
     entry: Arc<Entry>,
     tally: Arc<Tally>,
     _open: Counted,
@@ -391,7 +395,8 @@ impl Future for Spawn {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let outcome = ready!(poll_caught(&mut self.call, cx));
+        let this = &mut *self;
+        let outcome = ready!(this.span.run(|| poll_caught(&mut this.call, cx)));
         self.tally.ended(&self.entry, outcome);
         Poll::Ready(())
     }

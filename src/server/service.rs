@@ -128,6 +128,11 @@ impl<T, M: MethodTable<T>> ServiceServer<T, M> {
     /// Choose this for handlers that block the thread or compute for long: while one does, its
     /// connection does nothing else. (Connections notice handlers that are always slow, and
     /// stop polling them in place; this is for those that are slow now and then.)
+    ///
+    /// A handler that has to wait is moved to a task of its own, where its connection's task-locals are not. They are
+    /// of use only to whoever calls `serve_connection` inside of their scope; with this, a handler never sees them, and
+    /// without it until it first waits. With the feature `tracing` the span that is current when a handler begins
+    /// goes with it either way.
     pub fn spawn_always(mut self) -> Self {
         self.options.spawn_always = true;
         self

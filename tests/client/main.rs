@@ -13,3 +13,4 @@ mod interceptors;
 mod keepalive;
 mod kit;
 mod metadata;
+mod user_code;
