@@ -18,8 +18,8 @@ use super::attempts::Reports;
 use super::connect::Io;
 use super::endpoint::Config;
 use crate::conn::alarm::Alarm;
+use crate::conn::announced::GoAway;
 use crate::conn::counter::Counter;
-use crate::conn::frame_meter::GoAway;
 use crate::conn::io::{BatchedIo, Outlet, Progress};
 use crate::conn::keepalive::{Dead, Keepalive};
 
@@ -59,6 +59,9 @@ pub(super) async fn run(
     };
     connection.begin(&config);
     let end = poll_fn(|cx| connection.poll(cx)).await;
+    if let Some(verdict) = connection.outlet.verdict() {
+        connection.outlet.farewell(verdict).await;
+    }
     connection.end(end);
 }
 
@@ -116,7 +119,7 @@ impl Connection {
                 return Poll::Ready(End::H2(end));
             }
         }
-        if self.ready.is_some() && self.outlet.settings_seen() {
+        if self.ready.is_some() && self.outlet.peer_settings().is_some() {
             self.outlet.begin_batching();
             let ready = self.ready.take().map(|ready| ready.send(Ok(())));
             if !matches!(ready, Some(Ok(()))) {
@@ -206,7 +209,7 @@ impl Connection {
         let Some(ready) = self.ready.take() else {
             return;
         };
-        if matches!(end, End::H2(Ok(()))) && self.outlet.settings_seen() {
+        if matches!(end, End::H2(Ok(()))) && self.outlet.peer_settings().is_some() {
             // It was there, and was closed in good order before anybody could look.
             let _ = ready.send(Ok(()));
             return;

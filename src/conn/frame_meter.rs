@@ -1,237 +1,816 @@
-//! What `h2` does not tell: which frames arrived, read off the 9-byte frame heads.
+//! What `h2` does not tell: which frames come and go, read off the 9-byte frame heads.
 //!
-//! Spec: RFC 9113 §4.1 (frame format) and §3.4 (connection preface).
+//! Spec: RFC 9113 §4.1 (frame format), §10.5 (denial of service).
 //!
-//! `h2` answers PING and SETTINGS by itself and never shows them. The meter walks over the bytes
-//! that are read from the socket, head by head, and counts. It refuses to know what is *in* a
-//! frame: payloads are skipped, never looked at, so it costs a few instructions a frame. The one exception
-//! is GOAWAY, whose debug text tells a client that it pings too often.
+//! `h2` answers PING and SETTINGS by itself and never shows them, and what it counts of a peer's doings it
+//! counts for a connection's whole life. The meter walks over the bytes in both directions, head by head. It counts
+//! what is useful (HEADERS and DATA) and holds against it what costs a peer nothing: control frames, and the
+//! RST_STREAM frames that a peer which breaks HTTP/2 makes `h2` write. Payloads are skipped, except
+//! of control frames, which are small: these are handed on whole, so that they can be read where they lie.
+//!
+//! ```text
+//!   socket ──▶ incoming ──▶ h2      holds back: half a head, half a control frame; drops: empty DATA
+//!   socket ◀── outgoing ◀── h2      only looks
+//! ```
+//!
+//! It decides, and does nothing: a [`Verdict`] is for the IO and the connection to carry out. Frames that
+//! come late for streams which *this* side has ended are nobody's fault ([`EarlyEnds`]).
 
-/// Length of a frame head: 24-bit length, 8-bit type, 8-bit flags, 31-bit stream id.
-const HEAD_LEN: usize = 9;
+use tokio::time::Instant;
 
-/// The client's connection preface, which is no frame.
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// The frame type SETTINGS (RFC 9113 §6.5).
-const SETTINGS: u8 = 0x4;
-/// The frame type GOAWAY (RFC 9113 §6.8).
-const GOAWAY: u8 = 0x7;
-/// What GOAWAY says to a client whose keepalive is too hasty: a code (RFC 9113 §7) and a text (gRFC A8).
-const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 0xb];
-const TOO_MANY_PINGS: &[u8] = b"too_many_pings";
-/// How much of a GOAWAY is kept: the last stream's id, the code, and that text.
-const GOAWAY_KEPT: usize = 8 + TOO_MANY_PINGS.len();
-/// The ACK flag of SETTINGS and PING.
-const ACK: u8 = 0x1;
-
-/// Whether a server has heard enough of a new peer to make anything for it: the preface and the head of the
-/// first frame, which follows at once; or something that is no preface.
+use super::announced::{GoAway, PeerSettings};
+use super::budget::{Budget, Overdrawn};
+use super::early_ends::EarlyEnds;
+use super::frame::{HEAD_LEN, Head, PREFACE, code, flag, kind};
 #[cfg(feature = "server")]
-pub(crate) fn is_greeting(heard: &[u8]) -> bool {
-    let begun = &heard[..heard.len().min(PREFACE.len())];
-    heard.len() >= PREFACE.len() + HEAD_LEN || !PREFACE.starts_with(begun)
-}
+use super::ping_strikes::{PingPolicy, PingStrikes};
+use super::verdict::Verdict;
 
-/// Walks over incoming bytes and counts frames.
+/// A control frame is handed on when this much of its payload has come, or all of it.
+const CONTROL_LEN: usize = 1024;
+
+/// `h2` makes room for a whole frame when it sees the head. Of a frame larger than this …
+const LARGE: usize = 64 * 1024;
+/// … that we would take at all, one part in so many has to come first.
+const LARGE_PART: usize = 16;
+
+/// Control frames that a server takes: so many at once, then so many a second, …
+#[cfg(feature = "server")]
+const SERVER_BURST: u32 = 1000;
+/// A client chose its server, which may have reasons that a stranger has not.
+#[cfg(feature = "client")]
+const CLIENT_BURST: u32 = 10_000;
+const CONTROL_PER_SECOND: u32 = 100;
+/// … and so many for each HEADERS and DATA frame that is sent: credit, and measuring the path, are answers to
+/// those. A DATA frame that comes pays for one, since some proxies send an empty one behind it.
+const CONTROL_PER_SENT: u64 = 10;
+
+/// SETTINGS that change the window of streams cost more: `h2` walks over all of them.
+const WINDOW_CHANGE_COST: u32 = 8;
+
+/// Streams that we reset because the peer broke the protocol on them: the guard against MadeYouReset
+/// (CVE-2025-8671). A stream beyond MAX_CONCURRENT_STREAMS, which is refused, counts as well.
+const ERROR_RESETS_BURST: u32 = 1024;
+const ERROR_RESETS_PER_SECOND: u32 = 10;
+
+/// While the peer takes no bytes, every reset waits in `h2` and is memory: no more than so many.
+const WAITING_RESETS: u32 = 1024;
+
+/// Walks over the bytes of one connection. See the file's head.
 #[derive(Debug)]
 pub(crate) struct FrameMeter {
-    /// Bytes still to skip: the preface, or the payload of the frame whose head was read last.
+    clock: fn() -> Instant,
+    /// Incoming bytes that belong to the frame whose head was handed on last (or to the preface), and its kind.
     skip: usize,
-    /// The head being gathered; `head[..head_len]` is valid. `0 <= head_len < HEAD_LEN` between calls.
-    head: [u8; HEAD_LEN],
-    head_len: usize,
-    /// All bytes seen since the connection began; a keepalive timer asks whether this moved.
-    bytes: u64,
-    /// The peer's first SETTINGS frame has come: its half of the handshake is over.
-    settings: bool,
-    /// A GOAWAY frame has come: no new streams here. Its payload's first bytes, and how many are to come.
-    goaway: Option<Vec<u8>>,
-    in_goaway: bool,
+    skipped_kind: u8,
+    /// Outgoing ones; and a head that was cut, of which `out_head[..out_head_len]` is there.
+    out_skip: usize,
+    out_head: [u8; HEAD_LEN],
+    out_head_len: usize,
+    /// Heads that have come.
+    heads: u64,
+    /// The header block that is open: which head began it.
+    block: Option<u64>,
+    /// HEADERS and DATA that were sent; how many of them ended a stream.
+    sent: u64,
+    sent_ends: u64,
+    /// DATA that has come, and was not empty.
+    data: u64,
+    /// The newest stream of the peer's making; how many it has made. A client counts its own.
+    newest: u32,
+    opened: u64,
+    /// RST_STREAM and WINDOW_UPDATE frames that have come.
+    resets: u64,
+    updates: u64,
+    control: Budget,
+    error_resets: Budget,
+    #[cfg(feature = "server")]
+    pings: Option<(PingPolicy, PingStrikes)>,
+    /// Made when this side first ends a stream early.
+    early_ends: Option<Box<EarlyEnds>>,
+    /// How many bytes may still come late: a stream's window for each that was ended early.
+    late_credit: u64,
+    stream_window: u32,
+    max_frame_size: usize,
+    /// The socket takes no bytes, and `h2` waits for it. Since then, frames have come that may make it reset streams.
+    blocked: bool,
+    waiting: u32,
+    waiting_late: u32,
+    settings: Option<PeerSettings>,
+    goaway: Option<GoAway>,
+    verdict: Option<Verdict>,
+}
+
+/// What became of bytes that were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Walked {
+    /// `bytes[..pass]` is for `h2`.
+    pub(crate) pass: usize,
+    /// `bytes[held..]` comes again, with what is read next. `pass <= held`; between them is waste.
+    pub(crate) held: usize,
+}
+
+/// What is begun and not ended. Equal values at two moments mean: no progress between them.
+#[cfg(feature = "server")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HalfFrame {
+    head: u64,
+    /// DATA may take its time, as long as some of it comes: what is still to come.
+    rest: usize,
 }
 
 impl FrameMeter {
-    /// A meter for the bytes a client receives: frames from the first byte on.
-    pub(crate) fn of_client() -> Self {
+    fn new(control_burst: u32, clock: fn() -> Instant) -> Self {
+        let now = clock();
         Self {
+            clock,
             skip: 0,
-            head: [0; HEAD_LEN],
-            head_len: 0,
-            bytes: 0,
-            settings: false,
+            skipped_kind: kind::HEADERS,
+            out_skip: 0,
+            out_head: [0; HEAD_LEN],
+            out_head_len: 0,
+            heads: 0,
+            block: None,
+            sent: 0,
+            sent_ends: 0,
+            data: 0,
+            newest: 0,
+            opened: 0,
+            resets: 0,
+            updates: 0,
+            control: Budget::new(control_burst, CONTROL_PER_SECOND, now),
+            error_resets: Budget::new(ERROR_RESETS_BURST, ERROR_RESETS_PER_SECOND, now),
+            #[cfg(feature = "server")]
+            pings: None,
+            early_ends: None,
+            late_credit: 0,
+            stream_window: 1 << 20,
+            max_frame_size: 256 << 10,
+            blocked: false,
+            waiting: 0,
+            waiting_late: 0,
+            settings: None,
             goaway: None,
-            in_goaway: false,
+            verdict: None,
         }
     }
 
-    /// A meter for the bytes a server receives: 24 bytes of preface, then frames.
-    pub(crate) fn of_server() -> Self {
+    /// A meter for the bytes of a client: frames come from the first byte on, and go behind a preface.
+    #[cfg(feature = "client")]
+    pub(crate) fn of_client(clock: fn() -> Instant) -> Self {
+        Self {
+            out_skip: PREFACE.len(),
+            ..Self::new(CLIENT_BURST, clock)
+        }
+    }
+
+    /// A meter for the bytes of a server: 24 bytes of preface come, then frames.
+    #[cfg(feature = "server")]
+    pub(crate) fn of_server(policy: PingPolicy, clock: fn() -> Instant) -> Self {
         Self {
             skip: PREFACE.len(),
-            ..Self::of_client()
+            pings: Some((policy, PingStrikes::default())),
+            ..Self::new(SERVER_BURST, clock)
         }
     }
 
-    /// Takes note of bytes that were just read, in any cut.
-    pub(crate) fn observe(&mut self, mut read: &[u8]) {
-        self.bytes += read.len() as u64;
-        loop {
-            let skipped = self.skip.min(read.len());
-            if self.in_goaway {
-                self.keep(&read[..skipped]);
+    /// What this side has announced.
+    pub(crate) fn with_limits(mut self, stream_window: u32, max_frame_size: u32) -> Self {
+        self.stream_window = stream_window;
+        self.max_frame_size = max_frame_size as usize;
+        self
+    }
+
+    /// Takes note of what was read: what was held back the last time, and what came now.
+    pub(crate) fn incoming(&mut self, bytes: &mut [u8]) -> Walked {
+        let len = bytes.len();
+        let mut at = self.skip.min(len);
+        self.skip -= at;
+        let mut dropped = 0;
+        while let Some(head) = bytes[at..].first_chunk::<HEAD_LEN>() {
+            let head = Head::parse(head);
+            let end = at + HEAD_LEN + head.len;
+            match head.kind {
+                kind::DATA if head.len != 0 => {
+                    self.data += 1;
+                    if head.len > LARGE && self.is_foretaste(head, len - at) {
+                        self.data -= 1;
+                        break;
+                    }
+                    if self.early_ends.is_some() {
+                        self.late(head);
+                    }
+                }
+                kind::HEADERS => {
+                    if head.stream > self.newest {
+                        self.newest = head.stream;
+                        self.opened += 1;
+                    }
+                    if !head.has(flag::END_HEADERS) || self.blocked {
+                        self.odd_headers(head);
+                    }
+                }
+                kind::DATA => {
+                    if self.empty_data(head) {
+                        dropped += HEAD_LEN;
+                        at = end;
+                        continue;
+                    }
+                }
+                _ => {
+                    let there = &bytes[at + HEAD_LEN..end.min(len)];
+                    if there.len() < head.len.min(CONTROL_LEN) && head.kind <= kind::CONTINUATION {
+                        break;
+                    }
+                    self.control(head, there);
+                }
             }
-            self.skip -= skipped;
-            read = &read[skipped..];
-            if read.is_empty() {
+            self.heads += 1;
+            let whole = end.min(len);
+            if dropped != 0 {
+                bytes.copy_within(at..whole, at - dropped);
+            }
+            if end > len {
+                self.skip = end - len;
+                self.skipped_kind = head.kind;
+            }
+            at = whole;
+        }
+        Walked {
+            pass: at - dropped,
+            held: at,
+        }
+    }
+
+    /// Takes note of what was written.
+    pub(crate) fn outgoing(&mut self, mut bytes: &[u8]) {
+        loop {
+            if self.out_skip >= bytes.len() {
+                self.out_skip -= bytes.len();
                 return;
             }
-            let (head, rest) = match read.split_first_chunk::<HEAD_LEN>() {
-                Some((head, rest)) if self.head_len == 0 => (*head, rest),
-                _ => match self.gather(read) {
+            bytes = &bytes[self.out_skip..];
+            self.out_skip = 0;
+            let (head, rest) = match bytes.split_first_chunk::<HEAD_LEN>() {
+                Some((head, rest)) if self.out_head_len == 0 => (Head::parse(head), rest),
+                _ => match self.gather(bytes) {
                     Some((head, rest)) => (head, rest),
                     None => return,
                 },
             };
-            read = rest;
-            let [l0, l1, l2, kind, flags, ..] = head;
-            self.skip = u32::from_be_bytes([0, l0, l1, l2]) as usize;
-            self.frame(kind, flags);
+            bytes = rest;
+            self.out_skip = head.len;
+            if head.kind <= kind::HEADERS {
+                self.sent += 1;
+                self.sent_ends += u64::from(head.flags & flag::END_STREAM);
+            } else if head.kind == kind::RST_STREAM {
+                self.reset(head.stream, rest);
+            }
         }
     }
 
-    /// Gathers a head that came in pieces; gives it when it is whole, and what follows it.
+    /// Gathers a head that was written in pieces; gives it when it is whole, and what follows it.
     #[cold]
-    fn gather<'a>(&mut self, read: &'a [u8]) -> Option<([u8; HEAD_LEN], &'a [u8])> {
-        let (piece, rest) = read.split_at((HEAD_LEN - self.head_len).min(read.len()));
-        self.head[self.head_len..self.head_len + piece.len()].copy_from_slice(piece);
-        self.head_len = (self.head_len + piece.len()) % HEAD_LEN;
-        (self.head_len == 0).then_some((self.head, rest))
+    fn gather<'a>(&mut self, bytes: &'a [u8]) -> Option<(Head, &'a [u8])> {
+        let (piece, rest) = bytes.split_at((HEAD_LEN - self.out_head_len).min(bytes.len()));
+        self.out_head[self.out_head_len..self.out_head_len + piece.len()].copy_from_slice(piece);
+        self.out_head_len = (self.out_head_len + piece.len()) % HEAD_LEN;
+        (self.out_head_len == 0).then(|| (Head::parse(&self.out_head), rest))
     }
 
-    fn frame(&mut self, kind: u8, flags: u8) {
-        match kind {
-            SETTINGS if flags & ACK == 0 => self.settings = true,
-            GOAWAY => self.goaway = Some(Vec::new()),
+    /// Whether too little of a large frame has come for `h2` to make room for it all.
+    #[cold]
+    fn is_foretaste(&self, head: Head, there: usize) -> bool {
+        head.len <= self.max_frame_size && there < HEAD_LEN + head.len / LARGE_PART
+    }
+
+    /// DATA, of a connection on which this side has ended streams early.
+    #[cold]
+    fn late(&mut self, head: Head) {
+        let is_late = |ends: &EarlyEnds| ends.contains(head.stream);
+        if !self.early_ends.as_deref().is_some_and(is_late) {
+            return;
+        }
+        self.data -= 1;
+        self.waiting_late += u32::from(self.blocked);
+        match self.late_credit.checked_sub(head.len as u64) {
+            Some(left) => self.late_credit = left,
+            // More than could be under way.
+            None => self.spend(1),
+        }
+    }
+
+    /// HEADERS that begin a block, or that come while we cannot answer.
+    #[cold]
+    fn odd_headers(&mut self, head: Head) {
+        if !head.has(flag::END_HEADERS) {
+            self.block = Some(self.heads);
+        }
+        if self.blocked && self.is_server() {
+            self.waiting += 1;
+            if self.waiting > WAITING_RESETS {
+                self.condemn(Verdict::ErrorResets);
+            }
+        }
+    }
+
+    /// DATA of no length. Whether `h2`, which takes 100 of them in a connection's life, shall not see it.
+    #[cold]
+    fn empty_data(&mut self, head: Head) -> bool {
+        self.spend(1);
+        !head.has(flag::END_STREAM) && !head.has(flag::PADDED) && head.stream <= self.newest
+    }
+
+    /// Every other frame: `payload` is what there is of it.
+    #[inline(never)]
+    fn control(&mut self, head: Head, payload: &[u8]) {
+        let is_ack = head.has(flag::ACK);
+        match head.kind {
+            kind::RST_STREAM => {
+                // One for each stream is its right; what that does to us is the call layer's to judge.
+                self.resets += 1;
+                if self.resets <= self.opened || !self.is_server() {
+                    return;
+                }
+            }
+            kind::WINDOW_UPDATE => self.updates += 1,
+            kind::SETTINGS if !is_ack => {
+                let mut settings = self.settings.unwrap_or_default();
+                settings.update(payload);
+                let before = self.settings.replace(settings);
+                if before.is_some_and(|it| it.initial_window_size != settings.initial_window_size) {
+                    self.spend(WINDOW_CHANGE_COST - 1);
+                }
+            }
+            kind::PING if !is_ack => self.ping(),
+            kind::GOAWAY => self.goaway = GoAway::parse(payload).or(self.goaway.take()),
+            kind::CONTINUATION if head.has(flag::END_HEADERS) => self.block = None,
             _ => {}
         }
-        self.in_goaway = kind == GOAWAY;
-    }
-
-    /// Keeps the first bytes of a GOAWAY.
-    #[cold]
-    fn keep(&mut self, payload: &[u8]) {
-        if let Some(kept) = &mut self.goaway {
-            let room = GOAWAY_KEPT - kept.len();
-            kept.extend_from_slice(&payload[..payload.len().min(room)]);
-        }
-    }
-
-    /// Whether a GOAWAY has begun to arrive, and what it has said so far.
-    pub(crate) fn goaway(&self) -> Option<GoAway> {
-        let kept = self.goaway.as_ref()?;
-        let too_many_pings =
-            kept.get(4..8) == Some(&ENHANCE_YOUR_CALM) && kept.get(8..) == Some(TOO_MANY_PINGS);
-        Some(GoAway { too_many_pings })
-    }
-
-    /// Whether the peer's first SETTINGS frame has begun to arrive.
-    pub(crate) fn settings_seen(&self) -> bool {
-        self.settings
-    }
-
-    /// How many bytes have been read since the connection began.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-}
-
-/// What the peer's GOAWAY says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct GoAway {
-    /// This side's keepalive is too hasty.
-    pub(crate) too_many_pings: bool,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// PING (len 8), a SETTINGS ACK (len 0), SETTINGS (len 6).
-    const FRAMES: &[u8] = &[
-        0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, // PING
-        0, 0, 0, 4, 1, 0, 0, 0, 0, // SETTINGS ACK
-        0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 255, 255, // SETTINGS
-    ];
-
-    #[test]
-    fn settings_are_seen_at_every_cut() {
-        let upto = FRAMES.len() - 6; // the head of SETTINGS is complete here
-        for cut in 0..upto {
-            let mut meter = FrameMeter::of_client();
-            meter.observe(&FRAMES[..cut]);
-            assert!(
-                !meter.settings_seen(),
-                "an ACK or a half head is not the peer's SETTINGS ({cut})"
-            );
-            meter.observe(&FRAMES[cut..upto]);
-            assert!(meter.settings_seen(), "cut at {cut}");
-            assert_eq!(meter.bytes(), upto as u64);
-        }
-    }
-
-    #[test]
-    fn a_server_skips_the_preface() {
-        let mut meter = FrameMeter::of_server();
-        meter.observe(PREFACE);
-        assert!(!meter.settings_seen());
-        for byte in FRAMES {
-            meter.observe(std::slice::from_ref(byte));
-        }
-        assert!(meter.settings_seen());
+        self.spend(1);
     }
 
     #[cfg(feature = "server")]
-    #[test]
-    fn a_greeting_is_a_preface_and_a_frame_or_no_preface_at_all() {
-        let settings = [PREFACE, FRAMES].concat();
-        let rows: [(&[u8], bool, &str); 6] = [
-            (b"", false, "nothing"),
-            (&PREFACE[..1], false, "a byte"),
-            (PREFACE, false, "the frame is still to come"),
-            (&settings[..32], false, "half of its head"),
-            (&settings[..33], true, "its head"),
-            (b"GET / HTTP/1.1", true, "somebody else"),
-        ];
-        for (heard, expected, why) in rows {
-            assert_eq!(is_greeting(heard), expected, "{why}");
+    fn ping(&mut self) {
+        let has_calls = self.opened > self.sent_ends;
+        let reasons = self.sent + self.updates + self.opened + self.data;
+        if let Some((policy, strikes)) = &mut self.pings {
+            if strikes.ping(*policy, has_calls, reasons, (self.clock)()) {
+                self.condemn(Verdict::Pings);
+            }
         }
+    }
+
+    #[cfg(not(feature = "server"))]
+    fn ping(&mut self) {}
+
+    /// Something came that costs its sender nothing.
+    fn spend(&mut self, cost: u32) {
+        let earned = CONTROL_PER_SENT * self.sent + self.data;
+        if self.control.spend(cost, earned, self.clock) == Err(Overdrawn) {
+            self.condemn(Verdict::ControlFrames);
+        }
+    }
+
+    /// RST_STREAM was sent. `payload` is its code, unless the write was cut there.
+    #[cold]
+    fn reset(&mut self, stream: u32, payload: &[u8]) {
+        let ends = self.early_ends.get_or_insert_default();
+        if !ends.insert(stream) {
+            return; // what came late was answered once more
+        }
+        self.late_credit += u64::from(self.stream_window);
+        let asked = payload
+            .first_chunk()
+            .is_none_or(|code| matches!(u32::from_be_bytes(*code), code::NO_ERROR | code::CANCEL));
+        if !asked && self.error_resets.spend(1, 0, self.clock) == Err(Overdrawn) {
+            self.condemn(Verdict::ErrorResets);
+        }
+    }
+
+    fn is_server(&self) -> bool {
+        #[cfg(feature = "server")]
+        return self.pings.is_some();
+        #[cfg(not(feature = "server"))]
+        return false;
+    }
+
+    /// `h2` has something to write, and the socket takes nothing; or it does again.
+    pub(crate) fn set_blocked(&mut self, blocked: bool) {
+        self.blocked = blocked;
+        (self.waiting, self.waiting_late) = (0, 0);
+    }
+
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Whether `h2` shall read nothing now: it could only answer what comes late, and that waits already.
+    pub(crate) fn holds_reads(&self) -> bool {
+        self.blocked && self.waiting_late >= WAITING_RESETS
+    }
+
+    /// Closes the connection, unless that was decided before.
+    pub(crate) fn condemn(&mut self, verdict: Verdict) {
+        self.verdict.get_or_insert(verdict);
+    }
+
+    /// Why the connection has to be closed, if it has.
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        self.verdict
+    }
+
+    /// Whether what was handed on ends in the middle of a frame or header block.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_in_frame(&self) -> bool {
+        self.skip != 0 || self.block.is_some()
+    }
+
+    /// A frame or header block that has begun and not ended; `held` bytes wait for more.
+    #[cfg(feature = "server")]
+    pub(crate) fn half_frame(&self, held: usize) -> Option<HalfFrame> {
+        let (head, rest) = match self.block {
+            Some(head) => (head, 0),
+            None if self.skip > 0 && self.skipped_kind == kind::DATA => (self.heads, self.skip),
+            // A large frame's beginning.
+            None if held > HEAD_LEN + CONTROL_LEN => (self.heads, held),
+            None if self.skip > 0 || held > 0 => (self.heads, 0),
+            None => return None,
+        };
+        Some(HalfFrame { head, rest })
+    }
+
+    /// The head of a GOAWAY that this side may write between two frames: the newest stream that it knows.
+    /// `None` in the middle of a frame.
+    pub(crate) fn last_stream(&self) -> Option<u32> {
+        let is_between = self.out_skip == 0 && self.out_head_len == 0;
+        let last = if self.is_server() { self.newest } else { 0 };
+        is_between.then_some(last)
+    }
+
+    /// Whether the peer has said GOAWAY, and what with it.
+    pub(crate) fn goaway(&self) -> Option<&GoAway> {
+        self.goaway.as_ref()
+    }
+
+    /// The peer's SETTINGS, once the first of them are complete.
+    pub(crate) fn settings(&self) -> Option<PeerSettings> {
+        self.settings
+    }
+}
+
+#[cfg(all(test, feature = "server", feature = "client"))]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = (payload.len() as u32).to_be_bytes()[1..].to_vec();
+        bytes.extend_from_slice(&[kind, flags]);
+        bytes.extend_from_slice(&stream.to_be_bytes());
+        bytes.extend_from_slice(payload);
+        bytes
+    }
+
+    /// A server's meter that has read the preface.
+    fn server() -> FrameMeter {
+        let mut meter = FrameMeter::of_server(PingPolicy::default(), Instant::now);
+        let mut preface = *PREFACE;
+        assert_eq!(meter.incoming(&mut preface), Walked { pass: 24, held: 24 });
+        meter
+    }
+
+    /// A connection's reads, each followed by what was held back of it: what `h2` gets.
+    fn read(meter: &mut FrameMeter, cuts: &[&[u8]]) -> Vec<u8> {
+        let (mut held, mut passed) = (Vec::new(), Vec::new());
+        for cut in cuts {
+            held.extend_from_slice(cut);
+            let walked = meter.incoming(&mut held);
+            passed.extend_from_slice(&held[..walked.pass]);
+            held.drain(..walked.held);
+        }
+        passed
+    }
+
+    /// PING, SETTINGS ACK, SETTINGS (MAX_FRAME_SIZE: 65,535), HEADERS, DATA.
+    fn frames() -> Vec<u8> {
+        [
+            frame(kind::PING, 0, 0, &[1, 2, 3, 4, 5, 6, 7, 8]),
+            frame(kind::SETTINGS, flag::ACK, 0, &[]),
+            frame(kind::SETTINGS, 0, 0, &[0, 5, 0, 0, 255, 255]),
+            frame(kind::HEADERS, flag::END_HEADERS, 1, b"block"),
+            frame(kind::DATA, 0, 1, b"payload"),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn all_is_handed_on_at_every_cut_and_control_frames_whole() {
+        let bytes = frames();
+        let settings_end = 17 + 9 + 15;
+        for cut in 0..=bytes.len() {
+            let mut meter = server();
+            let passed = read(&mut meter, &[&bytes[..cut]]);
+            assert_eq!(meter.settings().is_some(), cut >= settings_end, "{cut}");
+            assert!(
+                passed.len() >= cut.saturating_sub(16),
+                "{cut}: little is held back"
+            );
+            let mut meter = server();
+            assert_eq!(
+                read(&mut meter, &[&bytes[..cut], &bytes[cut..]]),
+                bytes,
+                "{cut}"
+            );
+            assert_eq!((meter.heads, meter.opened, meter.data), (5, 1, 1), "{cut}");
+        }
+        let mut meter = server();
+        let each: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(read(&mut meter, &each), bytes);
+        assert_eq!(meter.verdict(), None);
+    }
+
+    #[test]
+    fn c26_empty_data_is_dropped_wherever_it_stands() {
+        let headers = frame(kind::HEADERS, flag::END_HEADERS, 1, b"block");
+        let (empty, data) = (
+            frame(kind::DATA, 0, 1, &[]),
+            frame(kind::DATA, 0, 1, b"data"),
+        );
+        let end = frame(kind::DATA, flag::END_STREAM, 1, &[]);
+        let (e, d) = (&empty, &data);
+        let bytes = [&headers, e, d, e, e, d, d, e, &end]
+            .map(|bytes| &bytes[..])
+            .concat();
+        let expected = [&headers, d, d, d, &end].map(|bytes| &bytes[..]).concat();
+        for cut in 0..=bytes.len() {
+            let mut meter = server();
+            let passed = read(&mut meter, &[&bytes[..cut], &bytes[cut..]]);
+            assert_eq!(passed, expected, "{cut}");
+        }
+        // On a stream that nobody has opened it is `h2`'s to say so.
+        assert_eq!(read(&mut server(), &[&empty]), empty);
+        assert_eq!(
+            read(&mut server(), &[&frame(kind::DATA, flag::PADDED, 1, &[])]).len(),
+            9
+        );
+    }
+
+    #[test]
+    fn s19_a_large_frame_is_held_back_until_some_of_it_has_come() {
+        let head = &frame(kind::DATA, 0, 1, &[0; 256 << 10])[..];
+        for (cut, passes) in [(9, false), (9 + 16_383, false), (9 + 16_384, true)] {
+            let passed = read(&mut server(), &[&head[..cut]]);
+            assert_eq!(passed.len(), if passes { cut } else { 0 }, "{cut}");
+            assert_eq!(
+                read(&mut server(), &[&head[..cut], &head[cut..]]),
+                head,
+                "{cut}"
+            );
+        }
+        // What we would not take at all is refused at its head.
+        let too_large = [4, 0, 1, kind::DATA, 0, 0, 0, 0, 1];
+        assert_eq!(read(&mut server(), &[&too_large]), too_large);
     }
 
     #[test]
     fn a_goaway_is_understood_at_every_cut() {
-        let rows: [(u8, &str, bool, &str); 5] = [
-            (0xb, "too_many_pings", true, "as servers say it"),
-            (0xb, "too_many_pings, and more", true, "with more to say"),
-            (0xb, "too_many_streams", false, "calm in another matter"),
-            (0xb, "", false, "no text"),
-            (0x0, "too_many_pings", false, "no error"),
-        ];
-        for (code, text, too_many_pings, why) in rows {
-            let len = 8 + text.len() as u8;
-            let head = [0, 0, len, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, code];
-            let bytes = [&head, text.as_bytes(), FRAMES].concat();
-            for cut in 0..bytes.len() {
-                let mut meter = FrameMeter::of_client();
-                meter.observe(&bytes[..cut]);
-                assert_eq!(meter.goaway().is_some(), cut >= HEAD_LEN, "{why} ({cut})");
-                meter.observe(&bytes[cut..]);
-                assert_eq!(
-                    meter.goaway(),
-                    Some(GoAway { too_many_pings }),
-                    "{why} ({cut})"
-                );
-                assert!(meter.settings_seen(), "what follows is understood too");
+        let payload = [&[0, 0, 0, 1, 0, 0, 0, 0xb][..], b"too_many_pings"].concat();
+        let goaway = frame(kind::GOAWAY, 0, 0, &payload);
+        for cut in 0..=goaway.len() {
+            let mut meter = FrameMeter::of_client(Instant::now);
+            assert_eq!(read(&mut meter, &[&goaway[..cut], &goaway[cut..]]), goaway);
+            let goaway = meter.goaway().unwrap();
+            assert!(
+                goaway.too_many_pings && &*goaway.text == "too_many_pings",
+                "{cut}"
+            );
+        }
+    }
+
+    thread_local!(static NOW: Cell<Option<Instant>> = const { Cell::new(None) });
+
+    /// How many of these frames are taken, so many of them a second, each after DATA or nothing was sent.
+    fn taken(frames: &[Vec<u8>], per_second: u64, sent: bool) -> u64 {
+        let begin = Instant::now();
+        NOW.set(Some(begin));
+        let clock = || NOW.get().unwrap();
+        let permissive = PingPolicy {
+            permit_interval: Duration::ZERO,
+            permit_without_calls: true,
+        };
+        let mut meter = FrameMeter::of_server(permissive, clock);
+        meter.incoming(&mut PREFACE.to_owned());
+        meter.incoming(&mut frame(kind::HEADERS, flag::END_HEADERS, 1, b"block"));
+        for n in 0..20_000 {
+            NOW.set(Some(
+                begin + Duration::from_micros(n * 1_000_000 / per_second),
+            ));
+            if sent {
+                meter.outgoing(&frame(kind::DATA, 0, 1, b"answer"));
+            }
+            meter.incoming(&mut frames[n as usize % frames.len()].clone());
+            if let Some(verdict) = meter.verdict() {
+                assert_eq!(verdict, Verdict::ControlFrames);
+                return n;
             }
         }
+        20_000
+    }
+
+    #[test]
+    fn s24_floods_of_cheap_frames_are_judged_and_answers_pay_for_credit_and_pings() {
+        let window = |size| frame(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, size, 0]);
+        type Row<'a> = (&'a [Vec<u8>], u64, bool, u64, &'a str);
+        let rows: [Row<'_>; 12] = [
+            (
+                &[frame(kind::PING, 0, 0, &[0; 8])],
+                100_000,
+                false,
+                1000,
+                "PING",
+            ),
+            (
+                &[frame(kind::PING, flag::ACK, 0, &[0; 8])],
+                100_000,
+                false,
+                1000,
+                "PING ACK",
+            ),
+            (
+                &[frame(kind::SETTINGS, 0, 0, &[])],
+                100_000,
+                false,
+                1000,
+                "SETTINGS",
+            ),
+            (
+                &[window(1), window(2)],
+                100_000,
+                false,
+                125,
+                "windows of all streams",
+            ),
+            (&[frame(2, 0, 1, &[0; 5])], 100_000, false, 1000, "PRIORITY"),
+            (
+                &[frame(0x77, 0, 0, &[0; 30])],
+                100_000,
+                false,
+                1000,
+                "unknown",
+            ),
+            (
+                &[frame(kind::WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])],
+                100_000,
+                false,
+                1000,
+                "credit",
+            ),
+            (
+                &[frame(kind::RST_STREAM, 0, 1, &[0; 4])],
+                100_000,
+                false,
+                1001,
+                "resets of one stream",
+            ),
+            (
+                &[frame(kind::DATA, 0, 1, &[])],
+                100_000,
+                false,
+                1000,
+                "empty DATA",
+            ),
+            (
+                &[frame(kind::PING, 0, 0, &[0; 8])],
+                100,
+                false,
+                20_000,
+                "100 a second",
+            ),
+            (
+                &[frame(kind::PING, 0, 0, &[0; 8])],
+                100_000,
+                true,
+                20_000,
+                "pings that measure a path",
+            ),
+            (
+                &[frame(kind::WINDOW_UPDATE, 0, 1, &[0, 0, 0, 9])],
+                100_000,
+                true,
+                20_000,
+                "credit for answers",
+            ),
+        ];
+        for (frames, per_second, sent, expected, why) in rows {
+            let found = taken(frames, per_second, sent);
+            assert!(
+                found >= expected && found <= expected + expected / 8,
+                "{why}: {found}"
+            );
+        }
+    }
+
+    fn reset(stream: u32, code: u32) -> Vec<u8> {
+        frame(kind::RST_STREAM, 0, stream, &code.to_be_bytes())
+    }
+
+    #[test]
+    fn resets_that_nobody_asked_for_are_counted_once_a_stream() {
+        const STREAM_CLOSED: u32 = 5;
+        let streams = |count: u32| (0..count).map(|n| 2 * n + 1);
+        // Cancelled here, and answered once more when something came late for them.
+        let mut meter = server();
+        for stream in streams(5000) {
+            meter.outgoing(&reset(stream, code::CANCEL));
+        }
+        for stream in streams(5000) {
+            meter.outgoing(&reset(stream, STREAM_CLOSED));
+        }
+        assert_eq!(meter.verdict(), None);
+        // Reset for the peer's faults.
+        for stream in streams(6500).skip(5000) {
+            meter.outgoing(&reset(stream, STREAM_CLOSED));
+        }
+        assert_eq!(meter.verdict(), Some(Verdict::ErrorResets));
+    }
+
+    #[test]
+    fn what_comes_late_is_free_as_far_as_it_can_be_under_way() {
+        let mut meter = server();
+        meter.outgoing(&reset(1, code::NO_ERROR));
+        let mut late = frame(kind::DATA, 0, 1, &[0; 16 << 10]);
+        for _ in 0..64 {
+            meter.incoming(&mut late); // the window of a stream, to the last byte
+        }
+        assert_eq!(
+            meter.control.spend(1000, 0, Instant::now),
+            Ok(()),
+            "nothing was charged"
+        );
+        for _ in 0..200 {
+            meter.incoming(&mut late);
+        }
+        assert_eq!(meter.verdict(), Some(Verdict::ControlFrames));
+    }
+
+    #[test]
+    fn while_the_peer_takes_nothing_resets_are_bounded() {
+        let mut meter = server();
+        meter.outgoing(&reset(1, code::NO_ERROR));
+        meter.set_blocked(true);
+        for n in 0..1024 {
+            assert!(!meter.holds_reads(), "{n}");
+            meter.incoming(&mut frame(kind::DATA, 0, 1, &[0]));
+        }
+        assert!(meter.holds_reads(), "what is late waits in the socket");
+        meter.set_blocked(false);
+        assert!(!meter.holds_reads());
+        meter.set_blocked(true);
+        for n in 0..=1024 {
+            assert_eq!(meter.verdict(), None, "{n}");
+            let stream = 2 * n + 1;
+            meter.incoming(&mut frame(kind::HEADERS, flag::END_HEADERS, stream, &[0]));
+        }
+        assert_eq!(meter.verdict(), Some(Verdict::ErrorResets));
+    }
+
+    #[test]
+    fn outgoing_frames_are_counted_at_every_cut() {
+        let bytes = frames();
+        for cut in 0..=bytes.len() {
+            let mut meter = server();
+            meter.outgoing(&bytes[..cut]);
+            let is_between = [0, 17, 26, 41, 55, 71].contains(&cut);
+            assert_eq!(meter.last_stream().is_some(), is_between, "{cut}");
+            meter.outgoing(&bytes[cut..]);
+            assert_eq!((meter.sent, meter.last_stream()), (2, Some(0)), "{cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_finished_is_known() {
+        let block = frame(kind::HEADERS, 0, 1, b"block");
+        let more = frame(kind::CONTINUATION, 0, 1, b"block");
+        let last = frame(kind::CONTINUATION, flag::END_HEADERS, 1, b"block");
+        let half = |meter: &FrameMeter| meter.half_frame(0);
+        let mut meter = server();
+        assert_eq!(half(&meter), None);
+        read(&mut meter, &[&block]);
+        let begun = half(&meter);
+        assert!(begun.is_some() && meter.is_in_frame());
+        read(&mut meter, &[&more, &more[..12]]);
+        assert_eq!(half(&meter), begun, "it is the same block");
+        let mut meter = server();
+        read(&mut meter, &[&block, &last]);
+        assert_eq!(half(&meter), None);
+        let data = frame(kind::DATA, 0, 1, &[0; 100]);
+        read(&mut meter, &[&data[..50]]);
+        let before = half(&meter);
+        read(&mut meter, &[&data[50..60]]);
+        assert_ne!(half(&meter), before, "DATA moves");
+        assert!(meter.half_frame(5).is_some(), "half a head");
     }
 }

@@ -22,7 +22,8 @@
 //! is flushed. So bytes have left when they were written *and* flushed. A flush that had to wait is asked for
 //! again in each turn until it is done, and [`Outlet::is_empty`] says no until then; so does a shutdown.
 //!
-//! Neither half knows HTTP/2: the only thing here that looks at the bytes is the [`FrameMeter`].
+//! Neither half knows HTTP/2: what looks at the bytes is the [`FrameMeter`], in both directions. It has a few of
+//! them held back until more come, and when it judges that the peer asks for too much, reads fail with that.
 
 use std::io;
 use std::pin::Pin;
@@ -33,8 +34,10 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frame_meter::FrameMeter;
-#[cfg(feature = "client")]
-use super::frame_meter::GoAway;
+#[cfg(feature = "server")]
+pub(crate) use told::Unfinished;
+
+mod told;
 
 /// A batch this large is written without waiting for the end of the turn, and a single slice this
 /// large skips the buffer. Larger batches gained nothing, and delay the first byte of an answer.
@@ -54,6 +57,9 @@ pub(crate) fn batched<IO>(io: IO, meter: FrameMeter) -> (BatchedIo<IO>, Outlet<I
         io,
         unread: Vec::new(),
         taken: 0,
+        ready: 0,
+        read: 0,
+        starved: false,
         read_size: READ_MIN,
         meter,
         first: Vec::new(),
@@ -76,9 +82,15 @@ pub(crate) struct Outlet<IO>(Arc<Mutex<Shared<IO>>>);
 /// socket from either side of `h2`.
 struct Shared<IO> {
     io: IO,
-    /// Read from the socket; of these bytes `h2` has taken the first `taken`. `0 <= taken <= unread.len()`.
+    /// Read from the socket; of these bytes `h2` has taken the first `taken` and may take the first `ready`. The
+    /// others wait for more. `0 <= taken <= ready <= unread.len()`.
     unread: Vec<u8>,
     taken: usize,
+    ready: usize,
+    /// Bytes read since the connection began; a keepalive timer asks whether this moved.
+    read: u64,
+    /// The socket had no more when it was asked last.
+    starved: bool,
     /// How much the next read asks for: `READ_MIN <= read_size <= READ_MAX`.
     read_size: usize,
     meter: FrameMeter,
@@ -103,29 +115,76 @@ fn lock<IO>(shared: &Mutex<Shared<IO>>) -> MutexGuard<'_, Shared<IO>> {
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
     fn poll_read(&mut self, cx: &mut Context<'_>, dst: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.taken == self.unread.len() {
-            self.unread.clear();
-            self.taken = 0;
+        while self.taken == self.ready {
+            if self.meter.verdict().is_some() || self.meter.is_blocked() {
+                ready!(self.poll_refuse())?;
+            }
+            let held = self.unread.len() - self.ready;
+            if held == 0 {
+                self.unread.clear();
+            } else {
+                self.unread.drain(..self.ready);
+            }
+            (self.taken, self.ready) = (0, 0);
+            self.starved = true;
             // A peer that says little at a time is read straight into `h2`'s own buffer, so that a
             // connection which waits for such a peer, as most do, has none here.
-            if self.read_size == READ_MIN && dst.remaining() >= READ_MIN {
+            if held == 0 && self.read_size == READ_MIN && dst.remaining() >= READ_MIN {
                 let before = dst.filled().len();
                 ready!(Pin::new(&mut self.io).poll_read(cx, dst))?;
+                self.starved = false;
                 self.has_read(&dst.filled()[before..]);
-                return Poll::Ready(Ok(()));
+                let read = &mut dst.filled_mut()[before..];
+                let walked = self.meter.incoming(read);
+                if walked.pass == read.len() {
+                    return Poll::Ready(Ok(()));
+                }
+                self.unread.extend_from_slice(&read[walked.held..]);
+                dst.set_filled(before + walked.pass);
+                if walked.pass > 0 {
+                    return Poll::Ready(Ok(()));
+                }
+                continue;
             }
             self.unread.reserve(self.read_size);
             let io = Pin::new(&mut self.io);
-            ready!(tokio_util::io::poll_read_buf(io, cx, &mut self.unread))?;
+            let n = ready!(tokio_util::io::poll_read_buf(io, cx, &mut self.unread))?;
+            self.starved = false;
+            if n == 0 {
+                // The end: `h2` shall see that it came in the middle of something.
+                self.ready = self.unread.len();
+                break;
+            }
             let unread = std::mem::take(&mut self.unread);
-            self.has_read(&unread);
+            self.has_read(&unread[held..]);
             self.unread = unread;
+            self.walk();
         }
-        let rest = &self.unread[self.taken..];
+        let rest = &self.unread[self.taken..self.ready];
         let n = rest.len().min(dst.remaining());
         dst.put_slice(&rest[..n]);
         self.taken += n;
         Poll::Ready(Ok(()))
+    }
+
+    /// Lets the meter look at what is there and was not handed on.
+    fn walk(&mut self) {
+        let walked = self.meter.incoming(&mut self.unread);
+        if walked.pass < walked.held {
+            self.unread.drain(walked.pass..walked.held);
+        }
+        self.ready = walked.pass;
+    }
+
+    /// `Ready` with an error if the meter has judged: all calls of the connection end with that. `Pending` while
+    /// what is read could only wait for a socket that takes nothing; whoever writes is woken.
+    #[cold]
+    fn poll_refuse(&self) -> Poll<io::Result<()>> {
+        match self.meter.verdict() {
+            Some(verdict) => Poll::Ready(Err(io::Error::other(verdict))),
+            None if self.meter.holds_reads() => Poll::Pending,
+            None => Poll::Ready(Ok(())),
+        }
     }
 
     /// Reads the peer's first words, a few at a time, until `is_enough` of them or there are no more. `h2`
@@ -146,12 +205,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
             self.has_read(read.filled());
             self.unread.extend_from_slice(read.filled());
         }
+        self.walk();
         Poll::Ready(Ok(()))
     }
 
     /// Looks at what was just read. A read that was full asks for more the next time.
     fn has_read(&mut self, read: &[u8]) {
-        self.meter.observe(read);
+        self.read += read.len() as u64;
         if !self.batching && self.first.len() < FIRST_BYTES {
             let more = read.len().min(FIRST_BYTES - self.first.len());
             self.first.extend_from_slice(&read[..more]);
@@ -199,20 +259,48 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
     ) -> Poll<io::Result<usize>> {
         // A full batch leaves now. If the socket will not take it, `h2` must wait too: what a slow
         // reader can make us hold is one batch, not everything its streams have to say.
-        if self.unsent.len() >= WRITE_BATCH {
-            ready!(self.poll_drain(cx))?;
+        if self.unsent.len() >= WRITE_BATCH || self.meter.is_blocked() {
+            ready!(self.poll_make_room(cx))?;
         }
         let total = slices.iter().map(|s| s.len()).sum();
         if self.unsent.is_empty() && total >= WRITE_BATCH {
             let n = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, slices))?;
             self.has_written(n);
+            let mut left = n;
+            for slice in slices {
+                let taken = left.min(slice.len());
+                self.meter.outgoing(&slice[..taken]);
+                left -= taken;
+            }
             return Poll::Ready(Ok(n));
         }
         // Room for the whole batch at once: growing by doubling would copy it several times.
         for slice in slices {
             self.unsent.extend_from_slice(slice);
+            self.meter.outgoing(slice);
+        }
+        if self.meter.verdict().is_some() {
+            cx.waker().wake_by_ref(); // to read, and be told
         }
         Poll::Ready(Ok(total))
+    }
+
+    /// A batch is full: it leaves, or `h2` waits until it has.
+    fn poll_make_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unsent.len() >= WRITE_BATCH {
+            let drained = self.poll_drain(cx);
+            if drained.is_pending() {
+                if !self.meter.is_blocked() {
+                    self.meter.set_blocked(true);
+                }
+                return Poll::Pending;
+            }
+            ready!(drained)?;
+        }
+        if self.meter.is_blocked() {
+            self.meter.set_blocked(false);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -293,20 +381,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
     pub(crate) fn progress(&self) -> Progress {
         let shared = lock(&self.0);
         Progress {
-            read: shared.meter.bytes(),
+            read: shared.read,
             written: shared.written,
         }
-    }
-
-    /// Whether the peer's SETTINGS have arrived.
-    pub(crate) fn settings_seen(&self) -> bool {
-        lock(&self.0).meter.settings_seen()
-    }
-
-    /// Whether the peer has said GOAWAY, and what with it.
-    #[cfg(feature = "client")]
-    pub(crate) fn goaway(&self) -> Option<GoAway> {
-        lock(&self.0).meter.goaway()
     }
 
     /// What the peer said before HTTP/2 was established, up to 64 bytes.
@@ -318,7 +395,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
     pub(crate) fn release_buffers(&self) {
         let mut shared = lock(&self.0);
         if shared.taken == shared.unread.len() {
-            (shared.unread, shared.taken) = (Vec::new(), 0);
+            (shared.unread, shared.taken, shared.ready) = (Vec::new(), 0, 0);
             shared.read_size = READ_MIN;
         }
         if shared.unsent.is_empty() {
@@ -347,7 +424,7 @@ mod tests {
     /// Both halves over a pipe with room for `size` bytes each way, and the pipe's other end.
     fn piped(size: usize) -> (BatchedIo<DuplexStream>, Outlet<DuplexStream>, DuplexStream) {
         let (io, peer) = tokio::io::duplex(size);
-        let (transport, outlet) = batched(io, FrameMeter::of_client());
+        let (transport, outlet) = batched(io, FrameMeter::of_client(tokio::time::Instant::now));
         (transport, outlet, peer)
     }
 
@@ -524,7 +601,10 @@ mod tests {
 
     #[test]
     fn a_socket_that_takes_nothing_is_an_error_and_no_loop() {
-        let (mut transport, outlet) = batched(TakesNothing, FrameMeter::of_client());
+        let (mut transport, outlet) = batched(
+            TakesNothing,
+            FrameMeter::of_client(tokio::time::Instant::now),
+        );
         outlet.begin_batching();
         let write = Pin::new(&mut transport).poll_write(&mut context(), b"bytes");
         assert!(matches!(write, Poll::Ready(Ok(5))));

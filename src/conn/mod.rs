@@ -2,10 +2,17 @@
 //! ends announce, the socket's options, and the clock of a connection. Knows no gRPC.
 
 pub(crate) mod alarm;
+pub(crate) mod announced;
+pub(crate) mod budget;
 pub(crate) mod chance;
 pub(crate) mod counter;
+mod early_ends;
+pub(crate) mod frame;
 pub(crate) mod frame_meter;
 pub(crate) mod io;
 pub(crate) mod keepalive;
+#[cfg(feature = "server")]
+pub(crate) mod ping_strikes;
 pub(crate) mod settings;
 pub(crate) mod socket;
+pub(crate) mod verdict;

@@ -4,6 +4,8 @@
 //! `h2` leaves several of these open by default (streams without number, header lists of 16 MiB), so
 //! all of them are set, always.
 
+use std::time::Duration;
+
 /// The settings of one endpoint, server or client. All sizes in bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Http2Settings {
@@ -43,9 +45,17 @@ impl Default for Http2Settings {
 /// an honest client may send in a burst, make 4 MiB.
 const DATA_FRAME_BUDGET: usize = 16 * 1024 * 240;
 
-/// Streams that *we* reset because the peer broke the protocol on them, for a connection's lifetime:
-/// the guard against MadeYouReset (CVE-2025-8671). Never `None`.
-const MAX_LOCAL_ERROR_RESETS: usize = 1024;
+/// Streams that their peer resets before we have accepted them. `h2` hands them on only afterwards, so those of
+/// one burst wait together: as many as may be open. Each costs what any call does, since handlers
+/// are counted until they are dropped.
+#[cfg(feature = "server")]
+const PENDING_ACCEPT_RESETS: usize = 256;
+
+/// Streams that we have reset, which `h2` remembers so long: what comes late for them it then ignores, and
+/// afterwards answers with one more RST_STREAM. Each holds some 400 bytes until the connection has something to
+/// do again, so these are 20 KiB; remembering all of a busy client's cancels would be megabytes.
+const RESETS_REMEMBERED: usize = 50;
+const RESET_REMEMBERED_FOR: Duration = Duration::from_secs(1);
 
 impl Http2Settings {
     /// A builder for the serving end.
@@ -59,7 +69,11 @@ impl Http2Settings {
             .max_header_list_size(self.max_header_list_size)
             .max_concurrent_streams(self.max_concurrent_streams)
             .max_send_buffer_size(self.send_buffer)
-            .max_local_error_reset_streams(Some(MAX_LOCAL_ERROR_RESETS))
+            // Counted by rate, and not for life: `frame_meter`.
+            .max_local_error_reset_streams(None)
+            .max_pending_accept_reset_streams(PENDING_ACCEPT_RESETS)
+            .max_concurrent_reset_streams(RESETS_REMEMBERED)
+            .reset_stream_duration(RESET_REMEMBERED_FOR)
             .data_frame_budget(DATA_FRAME_BUDGET);
         builder
     }
@@ -75,7 +89,10 @@ impl Http2Settings {
             .max_frame_size(self.max_frame_size)
             .max_header_list_size(self.max_header_list_size)
             .max_send_buffer_size(self.send_buffer)
-            .max_local_error_reset_streams(Some(MAX_LOCAL_ERROR_RESETS))
+            // Counted by rate, and not for life: `frame_meter`.
+            .max_local_error_reset_streams(None)
+            .max_concurrent_reset_streams(RESETS_REMEMBERED)
+            .reset_stream_duration(RESET_REMEMBERED_FOR)
             .data_frame_budget(DATA_FRAME_BUDGET);
         builder
     }

@@ -18,6 +18,7 @@ use super::connection::{self, Closed, Shared};
 use super::drain::{Drain, DrainReport, Phase};
 use super::observer::CloseReason;
 use crate::conn::counter::Counter;
+use crate::conn::verdict::Verdict;
 use crate::{ConnectInfo, Connected};
 
 /// Connections that have not shown yet that they speak HTTP/2; each holds memory for nothing.
@@ -277,6 +278,8 @@ impl Closed {
             Self::TimedOut(_) => CloseReason::TimedOut,
             Self::Forced => CloseReason::Forced,
             Self::Protocol(_) => CloseReason::Protocol,
+            Self::Guarded(Verdict::HalfFrame) => CloseReason::TimedOut,
+            Self::Guarded(_) => CloseReason::Protocol,
             Self::Foreign(_) => CloseReason::Foreign,
             Self::Io(_) => CloseReason::Io,
         }
@@ -289,6 +292,7 @@ impl Closed {
             Self::TimedOut(what) => Err(error(what)),
             Self::Forced => Err(error("the connection was cut: the server stopped")),
             Self::Protocol(source) => Err(error("the peer broke HTTP/2").with_source(source)),
+            Self::Guarded(verdict) => Err(error(&verdict.to_string())),
             Self::Foreign(what) => Err(error(what)),
             Self::Io(source) => Err(error("the connection was lost").with_source(source)),
         }

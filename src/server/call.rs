@@ -29,6 +29,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::StatusCode;
 use http::uri::PathAndQuery;
 
+use super::resets::Resets;
 use super::service::MethodOptions;
 use crate::call::Side;
 use crate::call::codec::{BytesCodec, Codec};
@@ -71,6 +72,8 @@ pub(crate) struct CallContext {
     pub(crate) timeout: Option<Duration>,
     /// How long a call may wait for a caller that takes nothing.
     pub(crate) stall_timeout: Duration,
+    /// Calls that were reset before they were answered.
+    pub(crate) resets: Arc<Resets>,
     /// Counts the bytes of a call that somebody watches; such a call has a context of its own.
     pub(crate) meter: Option<Arc<Meter>>,
 }
@@ -80,6 +83,7 @@ impl CallContext {
     pub(crate) fn with_meter(&self, meter: Arc<Meter>) -> Self {
         Self {
             connection: self.connection.clone(),
+            resets: self.resets.clone(),
             meter: Some(meter),
             ..*self
         }
@@ -556,7 +560,7 @@ impl Reply {
                 let sent = self.respond.send_response(head::write_http(status), true);
                 return sent.map_or(Outcome::Cut, |_| Outcome::NotGrpc(status));
             }
-            Err(Failure::Gone) => return Outcome::Cut,
+            Err(Failure::Gone) => return self.was_reset(),
             Err(Failure::Blocked) => {
                 if let Some(body) = &mut self.body {
                     body.send_reset(Reason::CANCEL);
@@ -575,8 +579,17 @@ impl Reply {
         if sent {
             Outcome::Ended(code)
         } else {
-            Outcome::Cut
+            self.was_reset()
         }
+    }
+
+    /// There is nobody to tell. Whether that is held against the caller is [`Resets`]' to say.
+    #[cold]
+    fn was_reset(&self) -> Outcome {
+        if self.body.is_none() {
+            self.context.resets.count(self.deadline.at(), timer::now());
+        }
+        Outcome::Cut
     }
 }
 

@@ -33,6 +33,7 @@ use super::drain::{ConnectionDrain, Phase, Tally};
 use super::events::Events;
 use super::inline::InlineBudget;
 use super::method::CallFuture;
+use super::resets::{ResetGuard, Resets};
 use super::router::{Entry, Router};
 use super::upkeep::{Due, OFTEN, Sight, Upkeep};
 use crate::ConnectInfo;
@@ -41,10 +42,13 @@ use crate::call::timer;
 use crate::conn::alarm::Alarm;
 use crate::conn::chance;
 use crate::conn::counter::{Counted, Counter};
-use crate::conn::frame_meter::{FrameMeter, is_greeting};
-use crate::conn::io::{BatchedIo, Outlet, batched};
+use crate::conn::frame::is_greeting;
+use crate::conn::frame_meter::FrameMeter;
+use crate::conn::io::{BatchedIo, Outlet, Unfinished, batched};
 use crate::conn::keepalive::{Dead, Keepalive};
+use crate::conn::ping_strikes::PingPolicy;
 use crate::conn::settings::Http2Settings;
+use crate::conn::verdict::Verdict;
 
 /// How long the end of a connection waits for handlers to be dropped. One that blocks its thread
 /// cannot be, and must not keep a server from stopping.
@@ -68,6 +72,7 @@ pub(crate) struct Limits {
     pub(crate) stall_timeout: Duration,
     pub(crate) keepalive_interval: Option<Duration>,
     pub(crate) keepalive_timeout: Duration,
+    pub(crate) ping_policy: PingPolicy,
     pub(crate) max_age: Option<Duration>,
     pub(crate) max_age_grace: Option<Duration>,
     pub(crate) max_idle: Option<Duration>,
@@ -84,6 +89,8 @@ pub(crate) enum Closed {
     Forced,
     /// The peer does not speak HTTP/2, or broke it.
     Protocol(h2::Error),
+    /// The peer asked for too much of what costs it little.
+    Guarded(Verdict),
     /// The peer speaks something else; the text says what.
     Foreign(&'static str),
     /// The socket failed.
@@ -105,7 +112,9 @@ where
 {
     let limits = &shared.limits;
     let accepted = Instant::now();
-    let (transport, outlet) = batched(io, FrameMeter::of_server());
+    let meter = FrameMeter::of_server(limits.ping_policy, Instant::now)
+        .with_limits(limits.http2.stream_window, limits.http2.max_frame_size);
+    let (transport, outlet) = batched(io, meter);
     let handshake = async {
         // Most of what a connection holds is `h2`'s, and made only for a peer that speaks HTTP/2.
         outlet.hear(is_greeting).await.map_err(Closed::Io)?;
@@ -128,6 +137,7 @@ where
         connection: info,
         timeout: limits.timeout,
         stall_timeout: limits.stall_timeout,
+        resets: Arc::new(Resets::default()),
         meter: None,
     });
     let mut connection = Connection {
@@ -140,6 +150,7 @@ where
         alarm: Alarm::default(),
         rings_soon: false,
         calls: 0,
+        reset_guard: ResetGuard::new(accepted),
         upkeep: Upkeep::new(limits, accepted, chance::random()),
         keepalive: None,
         handshaking: Some(handshaking),
@@ -147,7 +158,13 @@ where
         shared: shared.clone(),
     };
     connection.begin(accepted);
-    let closed = poll_fn(|cx| connection.poll(cx)).await;
+    let mut closed = poll_fn(|cx| connection.poll(cx)).await;
+    if let Some(verdict) = connection.outlet.verdict() {
+        closed = Closed::Guarded(verdict);
+    }
+    if let Closed::Guarded(verdict) = closed {
+        connection.outlet.farewell(verdict).await;
+    }
     // Without the connection its streams fail, and that ends the handlers which still run.
     let spawned = connection.spawned.clone();
     drop(connection);
@@ -183,6 +200,7 @@ struct Connection<IO> {
     rings_soon: bool,
     /// Calls begun.
     calls: u64,
+    reset_guard: ResetGuard,
     upkeep: Upkeep,
     keepalive: Option<Keepalive>,
     /// Until the peer's SETTINGS have come.
@@ -213,7 +231,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         if let Poll::Ready(closed) = self.poll_requests(cx) {
             return Poll::Ready(closed);
         }
-        if self.handshaking.is_some() && self.outlet.settings_seen() {
+        if self.handshaking.is_some() && self.outlet.peer_settings().is_some() {
             self.handshaking = None;
         }
         while self.alarm.poll(cx).is_ready() {
@@ -246,7 +264,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                 return self.h2.poll_closed(cx).map(Closed::from);
             }
             match ready!(self.h2.poll_accept(cx)) {
-                Some(Ok((request, respond))) => self.start(Incoming { request, respond }),
+                Some(Ok((request, respond))) => {
+                    if self.reset_guard.is_over(&self.context.resets, self.calls) {
+                        return Poll::Ready(Closed::Guarded(Verdict::Resets));
+                    }
+                    self.start(Incoming { request, respond });
+                }
                 Some(Err(error)) => return Poll::Ready(Closed::from(error)),
                 None => return Poll::Ready(Closed::Done),
             }
@@ -301,8 +324,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
 
     /// Step three: bytes leave. `Ready(Ok)` when all have.
     fn poll_outlet(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.outlet.is_empty() {
-            return Poll::Ready(Ok(()));
+        match self.outlet.unfinished() {
+            Unfinished::Unsent => {}
+            Unfinished::HalfFrame => {
+                self.ring_soon();
+                return Poll::Ready(Ok(()));
+            }
+            Unfinished::Nothing => return Poll::Ready(Ok(())),
         }
         if !self.yielded && self.spawned.any() {
             self.yielded = true;
@@ -345,6 +373,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             handlers: self.spawned.any(),
             streams: self.h2.has_streams(),
             queued: !self.outlet.is_empty(),
+            half: self.outlet.half_frame(),
         };
         if let Some(keepalive) = &mut self.keepalive {
             keepalive.heard(sight.moved.read);
@@ -358,6 +387,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         }
         match self.upkeep.look(&self.shared.limits, now, sight) {
             Due::Cut(overdue) => return Some(Closed::TimedOut(overdue)),
+            Due::CutHalfFrame => return Some(Closed::Guarded(Verdict::HalfFrame)),
             Due::Goaway(grace) => self.close_gracefully(grace),
             Due::Work(again) => {
                 self.rings_soon = true;

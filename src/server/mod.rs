@@ -13,6 +13,7 @@ mod incoming;
 mod inline;
 mod method;
 mod observer;
+mod resets;
 mod router;
 mod service;
 mod upkeep;
@@ -33,6 +34,7 @@ pub use method::Methods;
 pub use observer::{CallEnd, CallOutcome, CallStart, CloseReason, ConnectionEnd, Observer};
 pub use service::{MethodTable, RegisteredMethods, Service, ServiceServer};
 
+use crate::conn::ping_strikes::PingPolicy;
 use crate::conn::settings::Http2Settings;
 use crate::error::{Error, ErrorKind};
 use crate::interceptor::Interceptors;
@@ -88,6 +90,7 @@ impl Server {
                 stall_timeout: Duration::from_secs(30),
                 keepalive_interval: None,
                 keepalive_timeout: KEEPALIVE_TIMEOUT,
+                ping_policy: PingPolicy::default(),
                 max_age: None,
                 max_age_grace: None,
                 max_idle: None,
@@ -271,6 +274,21 @@ impl Server {
     pub fn http2_keepalive_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         let limit = limit.into().unwrap_or(KEEPALIVE_TIMEOUT);
         self.limits.keepalive_timeout = limit.min(FOREVER);
+        self
+    }
+
+    /// How often a client may PING while it has calls open, unless there is something to ping for: HEADERS or DATA
+    /// that were sent to it, or credit that it gives. Default 5 minutes, as gRPC has it. The third PING in a row that
+    /// comes too soon is answered with GOAWAY ENHANCE_YOUR_CALM and the text `too_many_pings`, and the
+    /// connection is closed. Lower it when clients' keepalive (`keepalive_time` and such) is set to less.
+    pub fn http2_keepalive_permit_interval(mut self, interval: Duration) -> Self {
+        self.limits.ping_policy.permit_interval = interval;
+        self
+    }
+
+    /// Whether a client may PING as often without a call open. Default no: then it may do so every two hours.
+    pub fn http2_keepalive_permit_without_calls(mut self, permit: bool) -> Self {
+        self.limits.ping_policy.permit_without_calls = permit;
         self
     }
 

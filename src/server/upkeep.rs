@@ -10,7 +10,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::connection::Limits;
+use crate::conn::frame_meter::HalfFrame;
 use crate::conn::io::Progress;
+
+/// How long a frame that has begun, or a header block, may take; for DATA, how long none of it may come. It keeps
+/// all streams of its connection waiting. At 8 kB/s header lists of the default size take 2 s.
+const HALF_FRAME: Duration = Duration::from_secs(10);
 
 /// How often a connection that has work looks around.
 pub(crate) const OFTEN: Duration = Duration::from_secs(1);
@@ -30,6 +35,8 @@ pub(crate) struct Sight {
     pub(crate) handlers: bool,
     /// Streams are open.
     pub(crate) streams: bool,
+    /// The socket has no more, and something is not complete.
+    pub(crate) half: Option<HalfFrame>,
 }
 
 /// What is to be done.
@@ -37,6 +44,8 @@ pub(crate) struct Sight {
 pub(crate) enum Due {
     /// End the connection now; the text says what took too long.
     Cut(&'static str),
+    /// End it now: a frame does not end.
+    CutHalfFrame,
     /// Say GOAWAY. Calls that are open may take so long; `None` is as long as they do.
     Goaway(Option<Duration>),
     /// Look again then. There is work.
@@ -57,6 +66,8 @@ pub(crate) struct Upkeep {
     idle_since: Option<Instant>,
     /// There were bytes to send, and none was taken, since then.
     stalled_since: Option<Instant>,
+    /// What was not complete when it looked last, and since when.
+    half: Option<(HalfFrame, Instant)>,
     /// GOAWAY was sent.
     closing: bool,
     /// The connection is cut then, whatever is open.
@@ -76,6 +87,7 @@ impl Upkeep {
             calls: 0,
             idle_since: Some(accepted),
             stalled_since: None,
+            half: None,
             closing: false,
             cut_at: None,
         }
@@ -114,6 +126,8 @@ impl Upkeep {
         self.calls = seen.calls;
         self.stalled_since = since(self.stalled_since.filter(|_| !took), unsent, now);
         self.idle_since = since(self.idle_since, !busy, now);
+        let before = self.half.filter(|(half, _)| Some(*half) == seen.half);
+        self.half = before.or(seen.half.map(|half| (half, now)));
 
         let by = |since: Option<Instant>, limit: Duration| since.map(|since| since + limit);
         let greeted = (!seen.settings).then(|| self.accepted + limits.handshake_timeout);
@@ -122,6 +136,10 @@ impl Upkeep {
             self.idle_since.filter(|_| self.closing),
             limits.keepalive_timeout,
         );
+        let whole = by(self.half.map(|(_, since)| since), HALF_FRAME);
+        if is_over(whole, now) {
+            return Due::CutHalfFrame;
+        }
         for (at, overdue) in [
             (
                 greeted,
@@ -152,9 +170,9 @@ impl Upkeep {
             return Due::Goaway(None);
         }
 
-        let ahead = [greeted, taken, self.cut_at, closed, expires, used];
+        let ahead = [greeted, taken, whole, self.cut_at, closed, expires, used];
         let next = ahead.into_iter().flatten().min();
-        if busy || unsent || moves || self.closing {
+        if busy || unsent || moves || self.closing || seen.half.is_some() {
             let soon = now + OFTEN;
             return Due::Work(next.map_or(soon, |next| next.min(soon)));
         }
@@ -181,6 +199,7 @@ fn jittered(age: Duration, random: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conn::ping_strikes::PingPolicy;
     use crate::conn::settings::Http2Settings;
 
     const fn secs(seconds: u64) -> Duration {
@@ -196,6 +215,7 @@ mod tests {
             stall_timeout: secs(30),
             keepalive_interval: None,
             keepalive_timeout: secs(20),
+            ping_policy: PingPolicy::default(),
             max_age: Some(secs(600)),
             max_age_grace: Some(secs(5)),
             max_idle: Some(secs(60)),
@@ -213,6 +233,7 @@ mod tests {
         calls: 0,
         handlers: false,
         streams: false,
+        half: None,
     };
 
     /// A call whose handler runs.

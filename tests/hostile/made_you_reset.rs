@@ -1,13 +1,14 @@
 //! MadeYouReset (CVE-2025-8671): Rapid Reset by proxy. The peer breaks the protocol on a stream, so that the
 //! *server* resets it; a limit on the peer's own resets never sees that, and the stream no longer counts.
 //!
-//! Guard: `max_local_error_reset_streams`, which stays at `h2`'s 1,024 for a connection's lifetime and cannot
-//! be switched off here. (tonic switches it off.) After that, GOAWAY ENHANCE_YOUR_CALM.
+//! Guard: the frame meter reads the RST_STREAM frames that leave, and takes 1,024 at once of those that nobody asked
+//! for, then 10 a second; after that, GOAWAY ENHANCE_YOUR_CALM. (`h2` counts them for a connection's lifetime, and
+//! with them what comes late for streams that the server itself has ended; tonic does not count.)
 
 use crate::*;
 
 #[tokio::test]
-async fn streams_that_we_must_reset_are_cut_after_1024() {
+async fn streams_that_we_must_reset_are_cut_after_a_thousand() {
     let server = Apart::start(Server::builder());
     let neighbour = Neighbour::at(server.addr).await;
     let mut peer = server.peer(&[]).await;
@@ -39,7 +40,7 @@ async fn streams_that_we_must_reset_are_cut_after_1024() {
             _ => break,
         }
     }
-    assert_eq!(resets, 1024);
+    assert!((1000..=1200).contains(&resets), "{resets}");
     peer.expect_closed().await;
     server.probe.until_idle().await;
     neighbour.stays_well().await;

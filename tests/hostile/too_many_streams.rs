@@ -2,8 +2,8 @@
 //! connection starts twenty thousand handlers.
 //!
 //! Guard: 256 streams a connection, announced always; a stream beyond it is refused (REFUSED_STREAM) without the
-//! handler, and a peer that was refused 1,024 times on one connection gets GOAWAY ENHANCE_YOUR_CALM. `h2` counts
-//! those since 0.4.20, among the resets of `made_you_reset`.
+//! handler, and a peer that was refused 1,024 times on one connection gets GOAWAY ENHANCE_YOUR_CALM. They are
+//! counted among the resets of `made_you_reset`.
 
 use crate::*;
 
@@ -13,7 +13,7 @@ async fn a_peer_that_ignores_the_limit_is_refused_and_then_cut() {
     let neighbour = Neighbour::at(server.addr).await;
     let mut peer = server.peer(&[]).await;
     assert_eq!(peer.settings[&setting::MAX_CONCURRENT_STREAMS], 256);
-    let all = streams(256 + 1024 + 1).map(|stream| headers(stream, 0, "Unread"));
+    let all = streams(256 + 2048).map(|stream| headers(stream, 0, "Unread"));
     let flood: Vec<Vec<u8>> = all.collect();
     peer.raw(&flood[..256].concat()).await;
     peer.ping().await;
@@ -23,7 +23,7 @@ async fn a_peer_that_ignores_the_limit_is_refused_and_then_cut() {
     for stream in streams(256 + 1024).skip(256) {
         peer.expect_reset(stream, REFUSED_STREAM).await;
     }
-    cut(&mut peer, &flood[256 + 1024], ENHANCE_YOUR_CALM).await;
+    cut(&mut peer, &flood[256 + 1024..].concat(), ENHANCE_YOUR_CALM).await;
     server.probe.until_idle().await;
     let counts = server.probe.counts();
     assert_eq!((counts.started, counts.peak), (256, 256));

@@ -1,0 +1,90 @@
+//! What the meter has seen, as a connection's loop asks for it; and the last words to a peer that it has judged.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::ready;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{Outlet, lock};
+#[cfg(feature = "client")]
+use crate::conn::announced::GoAway;
+use crate::conn::announced::PeerSettings;
+use crate::conn::frame::{self, code};
+#[cfg(feature = "server")]
+use crate::conn::frame_meter::HalfFrame;
+use crate::conn::verdict::Verdict;
+
+/// How long a peer that is cut has to take the GOAWAY that says why.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What is not done yet.
+#[cfg(feature = "server")]
+pub(crate) enum Unfinished {
+    /// `h2` has written what the socket has not taken.
+    Unsent,
+    /// The peer has begun a frame or a header block.
+    HalfFrame,
+    Nothing,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
+    /// What the peer's SETTINGS have said so far; `None` until the first of them are complete.
+    pub(crate) fn peer_settings(&self) -> Option<PeerSettings> {
+        lock(&self.0).meter.settings()
+    }
+
+    /// Whether the peer has said GOAWAY, and what with it.
+    #[cfg(feature = "client")]
+    pub(crate) fn goaway(&self) -> Option<GoAway> {
+        lock(&self.0).meter.goaway().cloned()
+    }
+
+    /// Why this side has to close the connection, if it has: reads have failed with it. The end is then
+    /// [`farewell`](Self::farewell).
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        lock(&self.0).meter.verdict()
+    }
+
+    /// A frame or header block whose rest does not come: equal at two moments, if none of it came between them.
+    #[cfg(feature = "server")]
+    pub(crate) fn half_frame(&self) -> Option<HalfFrame> {
+        let shared = lock(&self.0);
+        let held = shared.unread.len() - shared.ready;
+        let is_waiting = shared.starved && shared.taken == shared.ready;
+        shared.meter.half_frame(held).filter(|_| is_waiting)
+    }
+
+    /// The last words to a peer that has asked for too much: a GOAWAY that says so, if we are not in the middle of
+    /// a frame. What was written before it leaves first.
+    pub(crate) async fn farewell(&self, verdict: Verdict) {
+        {
+            let mut shared = lock(&self.0);
+            if let Some(last) = shared.meter.last_stream() {
+                let bytes = frame::goaway(last, code::ENHANCE_YOUR_CALM, verdict.debug_data());
+                shared.unsent.extend_from_slice(&bytes);
+            }
+        }
+        let leave = poll_fn(|cx| {
+            let mut shared = lock(&self.0);
+            ready!(shared.poll_drain(cx))?;
+            Pin::new(&mut shared.io).poll_shutdown(cx)
+        });
+        // A peer that does not take them shall go without.
+        let _ = tokio::time::timeout(FAREWELL, leave).await;
+    }
+
+    /// What the connection's loop has to see to before it rests.
+    #[cfg(feature = "server")]
+    pub(crate) fn unfinished(&self) -> Unfinished {
+        let shared = lock(&self.0);
+        if !shared.unsent.is_empty() {
+            Unfinished::Unsent
+        } else if shared.ready < shared.unread.len() || shared.meter.is_in_frame() {
+            Unfinished::HalfFrame
+        } else {
+            Unfinished::Nothing
+        }
+    }
+}
