@@ -396,9 +396,12 @@ impl FrameMeter {
     }
 
     /// `h2` has something to write, and the socket takes nothing; or it does again.
+    #[cold]
     pub(crate) fn set_blocked(&mut self, blocked: bool) {
-        self.blocked = blocked;
-        (self.waiting, self.waiting_late) = (0, 0);
+        if self.blocked != blocked {
+            self.blocked = blocked;
+            (self.waiting, self.waiting_late) = (0, 0);
+        }
     }
 
     pub(crate) fn is_blocked(&self) -> bool {

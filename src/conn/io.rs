@@ -243,6 +243,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
         Poll::Ready(Ok(()))
     }
 
+    fn has_left(&self) -> bool {
+        self.unsent.is_empty() && !self.unflushed && !self.closing
+    }
+
     /// Drains, and then tells the peer that nothing more will come.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.closing = true;
@@ -264,7 +268,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
         }
         let total = slices.iter().map(|s| s.len()).sum();
         if self.unsent.is_empty() && total >= WRITE_BATCH {
-            let n = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, slices))?;
+            let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+            if written.is_pending() {
+                self.meter.set_blocked(true);
+            }
+            let n = ready!(written)?;
             self.has_written(n);
             let mut left = n;
             for slice in slices {
@@ -290,16 +298,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
         if self.unsent.len() >= WRITE_BATCH {
             let drained = self.poll_drain(cx);
             if drained.is_pending() {
-                if !self.meter.is_blocked() {
-                    self.meter.set_blocked(true);
-                }
+                self.meter.set_blocked(true);
                 return Poll::Pending;
             }
             ready!(drained)?;
         }
-        if self.meter.is_blocked() {
-            self.meter.set_blocked(false);
-        }
+        self.meter.set_blocked(false);
         Poll::Ready(Ok(()))
     }
 }
@@ -373,8 +377,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
 
     /// Whether all that `h2` wrote has left, and whatever it asked for besides is done: the flush, the shutdown.
     pub(crate) fn is_empty(&self) -> bool {
-        let shared = lock(&self.0);
-        shared.unsent.is_empty() && !shared.unflushed && !shared.closing
+        lock(&self.0).has_left()
     }
 
     /// Bytes read and written so far; a timer that sees neither move sees a dead or stalled peer.

@@ -1,8 +1,6 @@
 //! What the meter has seen, as a connection's loop asks for it; and the last words to a peer that it has judged.
 
 use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::ready;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -22,7 +20,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// What is not done yet.
 #[cfg(feature = "server")]
 pub(crate) enum Unfinished {
-    /// `h2` has written what the socket has not taken.
+    /// What `h2` has written or asked for: see [`Outlet::is_empty`].
     Unsent,
     /// The peer has begun a frame or a header block.
     HalfFrame,
@@ -66,11 +64,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
                 shared.unsent.extend_from_slice(&bytes);
             }
         }
-        let leave = poll_fn(|cx| {
-            let mut shared = lock(&self.0);
-            ready!(shared.poll_drain(cx))?;
-            Pin::new(&mut shared.io).poll_shutdown(cx)
-        });
+        let leave = poll_fn(|cx| lock(&self.0).poll_shutdown(cx));
         // A peer that does not take them shall go without.
         let _ = tokio::time::timeout(FAREWELL, leave).await;
     }
@@ -79,7 +73,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
     #[cfg(feature = "server")]
     pub(crate) fn unfinished(&self) -> Unfinished {
         let shared = lock(&self.0);
-        if !shared.unsent.is_empty() {
+        if !shared.has_left() {
             Unfinished::Unsent
         } else if shared.ready < shared.unread.len() || shared.meter.is_in_frame() {
             Unfinished::HalfFrame
