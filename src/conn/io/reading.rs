@@ -1,0 +1,122 @@
+//! How bytes come in: read from the socket in portions that fit the peer, shown to the meter, handed to `h2`.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{FIRST_BYTES, READ_MAX, READ_MIN, Shared};
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        dst: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.taken == self.ready {
+            if self.meter.verdict().is_some() || self.meter.is_blocked() {
+                ready!(self.poll_refuse())?;
+            }
+            let held = self.unread.len() - self.ready;
+            if held == 0 {
+                self.unread.clear();
+            } else {
+                self.unread.drain(..self.ready);
+            }
+            (self.taken, self.ready) = (0, 0);
+            self.starved = true;
+            // A peer that says little at a time is read straight into `h2`'s own buffer, so that a
+            // connection which waits for such a peer, as most do, has none here.
+            if held == 0 && self.read_size == READ_MIN && dst.remaining() >= READ_MIN {
+                let before = dst.filled().len();
+                ready!(Pin::new(&mut self.io).poll_read(cx, dst))?;
+                self.starved = false;
+                self.has_read(&dst.filled()[before..]);
+                let read = &mut dst.filled_mut()[before..];
+                let walked = self.meter.incoming(read);
+                if walked.pass == read.len() {
+                    return Poll::Ready(Ok(()));
+                }
+                self.unread.extend_from_slice(&read[walked.held..]);
+                dst.set_filled(before + walked.pass);
+                if walked.pass > 0 {
+                    return Poll::Ready(Ok(()));
+                }
+                continue;
+            }
+            self.unread.reserve(self.read_size);
+            let io = Pin::new(&mut self.io);
+            let n = ready!(tokio_util::io::poll_read_buf(io, cx, &mut self.unread))?;
+            self.starved = false;
+            if n == 0 {
+                // The end: `h2` shall see that it came in the middle of something.
+                self.ready = self.unread.len();
+                break;
+            }
+            let unread = std::mem::take(&mut self.unread);
+            self.has_read(&unread[held..]);
+            self.unread = unread;
+            self.walk();
+        }
+        let rest = &self.unread[self.taken..self.ready];
+        let n = rest.len().min(dst.remaining());
+        dst.put_slice(&rest[..n]);
+        self.taken += n;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Lets the meter look at what is there and was not handed on.
+    fn walk(&mut self) {
+        let walked = self.meter.incoming(&mut self.unread);
+        if walked.pass < walked.held {
+            self.unread.drain(walked.pass..walked.held);
+        }
+        self.ready = walked.pass;
+    }
+
+    /// `Ready` with an error if the meter has judged: all calls of the connection end with that. `Pending` while
+    /// what is read could only wait for a socket that takes nothing; whoever writes is woken.
+    #[cold]
+    fn poll_refuse(&self) -> Poll<io::Result<()>> {
+        match self.meter.verdict() {
+            Some(verdict) => Poll::Ready(Err(io::Error::other(verdict))),
+            None if self.meter.holds_reads() => Poll::Pending,
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Reads the peer's first words, a few at a time, until `is_enough` of them or there are no more. `h2`
+    /// gets them afterwards.
+    #[cfg(feature = "server")]
+    pub(super) fn poll_hear(
+        &mut self,
+        cx: &mut Context<'_>,
+        is_enough: fn(&[u8]) -> bool,
+    ) -> Poll<io::Result<()>> {
+        while !is_enough(&self.unread) {
+            let mut space = [0; FIRST_BYTES];
+            let mut read = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
+            if read.filled().is_empty() {
+                break;
+            }
+            self.has_read(read.filled());
+            self.unread.extend_from_slice(read.filled());
+        }
+        self.walk();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Looks at what was just read. A read that was full asks for more the next time.
+    fn has_read(&mut self, read: &[u8]) {
+        self.read += read.len() as u64;
+        if !self.batching && self.first.len() < FIRST_BYTES {
+            let more = read.len().min(FIRST_BYTES - self.first.len());
+            self.first.extend_from_slice(&read[..more]);
+        }
+        if read.len() >= self.read_size {
+            self.read_size = (self.read_size * 2).min(READ_MAX);
+        }
+    }
+}
