@@ -84,7 +84,7 @@ impl Outgoing {
                 let polled = caught(|| passed.as_mut().poll(cx));
                 polled.unwrap_or_else(|panicked| Poll::Ready(Err(blamed(panicked))))
             });
-            within(self.deadline, pin!(passed)).await
+            within(Some(channel), self.deadline, pin!(passed)).await
         };
         self.head = match passed.and_then(|passed| passed) {
             Ok(head) => head,
@@ -235,8 +235,10 @@ pub(super) struct Opened {
     pub(super) open: Counted,
 }
 
-/// `work`, or DEADLINE_EXCEEDED at the moment the deadline passes.
+/// `work`, or DEADLINE_EXCEEDED at the moment the deadline passes. What is polled by a caller names its channel:
+/// outside of any runtime, that knows of one.
 pub(super) async fn within<F: Future>(
+    channel: Option<&Channel>,
     deadline: Option<Instant>,
     mut work: Pin<&mut F>,
 ) -> Result<F::Output, Status> {
@@ -244,7 +246,9 @@ pub(super) async fn within<F: Future>(
     poll_fn(|cx| match work.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Ok(output)),
         // Made here, at once; what the peer may still say is not waited for.
-        Poll::Pending => deadline.poll(cx).map(|()| Err(deadline::exceeded())),
+        Poll::Pending => deadline
+            .poll_at(cx, || channel?.tasks().home())
+            .map(|()| Err(deadline::exceeded())),
     })
     .await
 }
@@ -269,7 +273,7 @@ pub(super) async fn unary<C: Codec>(
             Err(status) => break Err(status),
         };
         let attempt = pin!(exchange(channel, &call, &codec, body));
-        match within(call.deadline, attempt).await {
+        match within(Some(channel), call.deadline, attempt).await {
             Ok(Ok(answer)) => break Ok(answer),
             Ok(Err(failed)) if retry.allows(failed.seen) => {}
             Ok(Err(failed)) => break Err(call.settle(failed.status)),
@@ -331,7 +335,7 @@ pub(super) async fn server_streaming<C: Codec>(
             Err(status) => break status,
         };
         let attempt = pin!(ask_for_stream(channel, &call, &codec, body));
-        match within(call.deadline, attempt).await {
+        match within(Some(channel), call.deadline, attempt).await {
             Ok(Ok(answers)) => return Ok(answers),
             Ok(Err(failed)) if retry.allows(failed.seen) => {}
             Ok(Err(failed)) => break call.settle(failed.status),
@@ -360,7 +364,7 @@ async fn ask_for_stream<C: Codec>(
     let lane = SharedLane::of_one(body.into());
     let guard = LaneGuard::new(&lane);
     lane.attach(stream)?;
-    pump::spawn(lane.clone(), call.deadline);
+    pump::spawn(&lane, channel, call.deadline);
     let answers = answer_stream(channel, call, codec, response, Some(lane), open).await?;
     guard.pass_on();
     Ok(answers)
@@ -455,7 +459,7 @@ impl Outgoing {
                 }
             }
         });
-        within(self.deadline, work)
+        within(Some(channel), self.deadline, work)
             .await?
             .map_err(|status| self.settle(status))
     }
@@ -553,7 +557,7 @@ where
             let messages = Streaming::new(
                 receiver,
                 codec.clone(),
-                Timer::new(call.deadline),
+                Timer::at_home(call.deadline, || channel.tasks().home()),
                 Ending::Response(ending),
             );
             Ok(Response::received(metadata, messages, None))

@@ -12,6 +12,7 @@ use super::connect::Connector;
 use super::endpoint::{Config, Endpoint};
 use super::held::Call;
 use super::subchannel::{ConnectivityState, Subchannel};
+use super::tasks::Tasks;
 use crate::call::codec::Codec;
 use crate::call::streaming::Streaming;
 use crate::error::Error;
@@ -109,11 +110,7 @@ impl Channel {
     }
 
     pub(super) async fn first_connection(&self) -> Result<(), Error> {
-        self.shared
-            .subchannel
-            .first_attempt()
-            .await
-            .map_err(|error| Error::clone(&error))
+        self.shared.subchannel.first_attempt().await
     }
 
     /// The state of the connection, as it is now.
@@ -125,6 +122,16 @@ impl Channel {
     /// missed. The last is SHUTDOWN: all clones of the channel were dropped, and all calls have been answered.
     pub fn watch_state(&self) -> watch::Receiver<ConnectivityState> {
         self.shared.subchannel.watch()
+    }
+
+    /// Ends the wait between two attempts to connect, if there is one now, and lets the waits begin anew from
+    /// [`initial_backoff`](Endpoint::initial_backoff): for an application that knows more than the channel, as that
+    /// the network is back. Nothing else shortens a wait: a thousand clients that try when their users do would fall
+    /// upon a server in the moment it comes back.
+    ///
+    /// With a connection, or an attempt under way, there is no wait to end.
+    pub fn reset_connect_backoff(&self) {
+        self.shared.subchannel.reset_backoff();
     }
 
     /// A channel over the same connection whose calls `interceptor` sees, after those it has already. It runs in
@@ -229,6 +236,10 @@ impl Channel {
 
     pub(super) fn subchannel(&self) -> &Arc<Subchannel> {
         &self.shared.subchannel
+    }
+
+    pub(super) fn tasks(&self) -> &Tasks {
+        &self.shared.subchannel.tasks
     }
 
     pub(super) fn template(&self) -> &RequestTemplate {

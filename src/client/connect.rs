@@ -8,7 +8,8 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,11 +17,13 @@ use h2::client::SendRequest;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::attempts::Reports;
 use super::connection;
 use super::endpoint::{Config, Endpoint};
+use super::subchannel::Subchannel;
 use super::target::Address;
 use crate::conn::counter::Counter;
 use crate::conn::frame_meter::FrameMeter;
@@ -50,6 +53,13 @@ pub(super) struct Connection {
     pub(super) calls: Arc<Counter>,
     /// Tells it from the ones before and after it.
     pub(super) id: u64,
+}
+
+/// What an attempt has come to.
+pub(super) struct Made {
+    pub(super) connection: Connection,
+    /// No calls may start on it any more.
+    pub(super) lost: Arc<AtomicBool>,
 }
 
 impl Connector {
@@ -95,8 +105,9 @@ impl Connector {
     pub(super) async fn connect(
         &self,
         config: &Arc<Config>,
-        reports: Reports,
-    ) -> Result<Connection, Error> {
+        subchannel: &Weak<Subchannel>,
+    ) -> Result<Made, Error> {
+        let reports = Reports::new(subchannel);
         let limit = config.time_to_connect();
         match tokio::time::timeout(limit, self.attempt(config, reports)).await {
             Ok(result) => result,
@@ -110,8 +121,8 @@ impl Connector {
         }
     }
 
-    async fn attempt(&self, config: &Arc<Config>, reports: Reports) -> Result<Connection, Error> {
-        let id = reports.id;
+    async fn attempt(&self, config: &Arc<Config>, reports: Reports) -> Result<Made, Error> {
+        let (id, lost) = (reports.id, reports.lost.clone());
         let failed = || format!("cannot connect to {}", self.name);
         let io = (self.dial)()
             .await
@@ -127,7 +138,7 @@ impl Connector {
             .map_err(|error| Error::new(ErrorKind::Connect, failed()).with_source(error))?;
         let (ready, is_ready) = oneshot::channel();
         let calls = Arc::new(Counter::default());
-        tokio::spawn(connection::run(
+        let task = Task::spawn(connection::run(
             h2,
             outlet,
             config.clone(),
@@ -136,7 +147,11 @@ impl Connector {
             reports,
         ));
         match is_ready.await {
-            Ok(Ok(())) => Ok(Connection { send, calls, id }),
+            Ok(Ok(())) => {
+                task.go_on();
+                let connection = Connection { send, calls, id };
+                Ok(Made { connection, lost })
+            }
             Ok(Err(why)) => Err(Error::new(
                 ErrorKind::Connect,
                 format!("{}: {why}", failed()),
@@ -145,6 +160,27 @@ impl Connector {
                 ErrorKind::Connect,
                 format!("{}: the runtime is shutting down", failed()),
             )),
+        }
+    }
+}
+
+/// A task that ends with this, unless it is let go on.
+struct Task(Option<AbortHandle>);
+
+impl Task {
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(Some(tokio::spawn(task).abort_handle()))
+    }
+
+    fn go_on(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
         }
     }
 }

@@ -8,7 +8,7 @@ use http::uri::Authority;
 use http::{HeaderValue, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::backoff::MIN_CONNECT_TIMEOUT;
+use super::backoff::{MIN_CONNECT_TIMEOUT, Numbers};
 use super::channel::Channel;
 use super::connect::{Connector, Io};
 use super::target::{self, Target};
@@ -42,6 +42,7 @@ pub(super) struct Config {
     pub(super) http2: Http2Settings,
     pub(super) timeout: Option<Duration>,
     pub(super) connect_timeout: Option<Duration>,
+    pub(super) backoff: Numbers,
     pub(super) wait_for_ready: bool,
     pub(super) keepalive_interval: Option<Duration>,
     pub(super) keepalive_timeout: Duration,
@@ -74,6 +75,7 @@ impl Endpoint {
             http2: Http2Settings::default(),
             timeout: None,
             connect_timeout: None,
+            backoff: Numbers::default(),
             wait_for_ready: false,
             keepalive_interval: None,
             keepalive_timeout: Duration::from_secs(20),
@@ -125,9 +127,38 @@ impl Endpoint {
         self
     }
 
+    /// The wait after the first attempt to connect that failed. Default 1 s; less than 10 ms is taken as 10 ms. This
+    /// and the next three are the numbers of gRPC's connection backoff, by its names;
+    /// [`Channel::reset_connect_backoff`] ends a wait.
+    pub fn initial_backoff(mut self, wait: Duration) -> Self {
+        self.config.backoff.initial = wait;
+        self
+    }
+
+    /// How many times longer each wait is than the one before. Default 1.6; less than 1 is taken as 1.
+    pub fn backoff_multiplier(mut self, factor: f64) -> Self {
+        self.config.backoff.multiplier = factor.max(1.0);
+        self
+    }
+
+    /// By which share of itself a wait may be longer or shorter, by chance: without it, all clients of a server
+    /// that went away come back together. Default 0.2, from 0 to 1.
+    pub fn backoff_jitter(mut self, share: f64) -> Self {
+        let share = if share.is_nan() { 0.0 } else { share };
+        self.config.backoff.jitter = share.clamp(0.0, 1.0);
+        self
+    }
+
+    /// The longest wait between two attempts, before jitter. Default 120 s.
+    pub fn max_backoff(mut self, wait: Duration) -> Self {
+        self.config.backoff.max = wait;
+        self
+    }
+
     /// Whether calls wait while there is no connection and the last attempt failed. Default: no, they
     /// fail with UNAVAILABLE and the reason. A request may say otherwise
-    /// ([`set_wait_for_ready`](crate::Request::set_wait_for_ready)). Calls always wait for an attempt under way.
+    /// ([`set_wait_for_ready`](crate::Request::set_wait_for_ready)). Calls always wait for the first
+    /// attempt; after it has failed, none waits that did not ask to, until there is a connection.
     pub fn wait_for_ready(mut self, wait: bool) -> Self {
         self.config.wait_for_ready = wait;
         self

@@ -4,11 +4,14 @@
 //! messages, so nothing of them is decoded; but what they say is worth more to people than any code that could be
 //! guessed.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use h2::RecvStream;
 
+use crate::call::timer::{self, Timer};
 use crate::{Status, trailers};
 
 /// How much of the body is quoted.
@@ -29,7 +32,7 @@ impl Foreign {
     pub(super) async fn quote(self) -> Status {
         let Self { status, mut body } = self;
         let mut text = Vec::new();
-        let read = async {
+        let mut read = pin!(async {
             while let Some(Ok(chunk)) = poll_fn(|cx| body.poll_data(cx)).await {
                 let _ = body.flow_control().release_capacity(chunk.len());
                 text.extend_from_slice(&chunk[..chunk.len().min(QUOTE - text.len())]);
@@ -42,8 +45,14 @@ impl Foreign {
                 .ok()
                 .flatten()
                 .filter(trailers::has_status)
-        };
-        let trailers = tokio::time::timeout(QUOTE_WAIT, read).await.ok().flatten();
+        });
+        // Outside of any runtime nothing is waited for.
+        let mut enough = Timer::new(timer::now().checked_add(QUOTE_WAIT));
+        let trailers = poll_fn(|cx| match read.as_mut().poll(cx) {
+            Poll::Pending => enough.poll(cx).map(|()| None),
+            ready => ready,
+        });
+        let trailers = trailers.await;
         if let Some(trailers) = trailers {
             if let Err(status) = trailers::read_end(Some(trailers)) {
                 return status;

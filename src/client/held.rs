@@ -113,9 +113,9 @@ impl<Res: 'static> Answers<Res> {
                 receiver,
                 open,
             }) => {
-                let mut deadline = None;
+                let mut deadline = Timer::default();
                 if let Some((channel, call)) = unseen {
-                    deadline = call.deadline;
+                    deadline = Timer::at_home(call.deadline, || channel.tasks().home());
                     call.show_response(channel, &mut metadata)
                         .map_err(|status| lane.fail(status))?;
                 }
@@ -124,8 +124,7 @@ impl<Res: 'static> Answers<Res> {
                     on_end,
                     open: Some(open),
                 };
-                let messages =
-                    (self.read)(receiver, Timer::new(deadline), Ending::Response(ending));
+                let messages = (self.read)(receiver, deadline, Ending::Response(ending));
                 return Ok(Reading::Open(Some(metadata), messages));
             }
             Ok(Answer::Over(trailers)) => Ok(trailers),

@@ -22,6 +22,7 @@ mod pump;
 mod retry;
 mod subchannel;
 mod target;
+mod tasks;
 
 #[doc(hidden)]
 pub use calls::Calls;

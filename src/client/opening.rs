@@ -186,8 +186,12 @@ impl Opening {
 
     /// From here on the call goes by itself.
     fn go(&self, channel: Channel, call: Outgoing, answer: oneshot::Sender<Answered>) {
-        pump::spawn(self.lane.clone(), call.deadline);
-        tokio::spawn(open(channel, call, self.lane.clone(), answer));
+        let runtime = match channel.tasks().of_call() {
+            Ok(runtime) => runtime,
+            Err(none) => return self.refuse(none.into(), answer),
+        };
+        pump::spawn(&self.lane, &channel, call.deadline);
+        runtime.spawn(open(channel, call, self.lane.clone(), answer));
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {
@@ -245,7 +249,7 @@ async fn answered(channel: &Channel, call: &Outgoing, lane: &SharedLane) -> Resu
 /// What is said if the call's task is gone without a word: it was dropped together with its runtime.
 pub(super) fn stopped() -> Status {
     Status::library(
-        Code::Cancelled,
+        Code::Unavailable,
         "the runtime that made the call has stopped",
         Origin::Application,
     )

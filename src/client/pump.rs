@@ -28,9 +28,9 @@ use crate::{Code, Origin, Status};
 const BATCH: usize = 16 * 1024;
 
 /// Sends what is put into `lane`, in a task of its own.
-pub(super) fn spawn(lane: SharedLane, deadline: Option<Instant>) {
+pub(super) fn spawn(lane: &SharedLane, channel: &Channel, deadline: Option<Instant>) {
     let gather = |_: &mut Context<'_>, _: &mut BytesMut| Poll::Pending;
-    tokio::spawn(run(Guard(Some(lane)), deadline, gather));
+    start(lane, channel, deadline, gather);
 }
 
 /// Sends the user's stream of requests, in a task of its own. It is not asked for any before the call is open.
@@ -49,9 +49,23 @@ pub(super) fn spawn_stream<C: Codec, S>(
     let gather = move |cx: &mut Context<'_>, batch: &mut BytesMut| {
         span.run(|| poll_batch(messages.as_mut(), cx, &codec, max_len, batch))
     };
-    // The guard is made here: a runtime that stops may drop the task before its first poll.
-    let guard = Guard(Some(lane.clone()));
-    tokio::spawn(run(guard, deadline, gather));
+    start(lane, channel, deadline, gather);
+}
+
+fn start<G>(lane: &SharedLane, channel: &Channel, deadline: Option<Instant>, gather: G)
+where
+    G: FnMut(&mut Context<'_>, &mut BytesMut) -> Poll<Gathered> + Send + 'static,
+{
+    match channel.tasks().of_call() {
+        Ok(runtime) => {
+            // The guard is made here: a runtime that stops may drop the task before its first poll.
+            let guard = Guard(Some(lane.clone()));
+            runtime.spawn(run(guard, deadline, gather));
+        }
+        Err(none) => {
+            lane.fail(none.into());
+        }
+    }
 }
 
 /// Until all is sent, or the call is over.
@@ -84,7 +98,7 @@ where
             }
         }
     });
-    if let Err(status) = within(deadline, pin!(work)).await {
+    if let Err(status) = within(None, deadline, pin!(work)).await {
         lane.fail(status);
     }
     guard.defuse();
@@ -146,7 +160,7 @@ impl Drop for Guard {
         let Some(lane) = self.0.take() else { return };
         let message = "the runtime that sent the requests has stopped";
         lane.fail(Status::library(
-            Code::Cancelled,
+            Code::Unavailable,
             message,
             Origin::Application,
         ));

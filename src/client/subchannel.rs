@@ -1,31 +1,36 @@
 //! What happens when the server dies? One address, and the connection to it.
 //!
-//! Spec: gRPC's connectivity-semantics-and-api.md, wait-for-ready.md.
+//! Spec: gRPC's connectivity-semantics-and-api.md, wait-for-ready.md, gRFC A62.
 //!
 //! ```text
-//!            a call              SETTINGS came
-//!   IDLE ───────────▶ CONNECTING ────────────▶ READY
-//!    ▲ ▲                 │  ▲                    │
-//!    │ │          failed │  │ somebody waits     │ GOAWAY, or the connection ended
-//!    │ │                 ▼  │                    │
-//!    │ └─ backoff over ─ TRANSIENT_FAILURE       │
-//!    └───────────────────────────────────────────┘            any ──no channel is left──▶ SHUTDOWN
+//!           a call               SETTINGS came
+//!   IDLE ───────────▶ CONNECTING ─────────────▶ READY
+//!    ▲                     │                     ▲  │
+//!    │                     │ failed              │  │ GOAWAY, or the connection ended
+//!    │                     ▼                     │  │
+//!    │            TRANSIENT_FAILURE ─────────────┘  │
+//!    │               attempts go on                 │
+//!    └──────────────────────────────────────────────┘     any ──no channel is left──▶ SHUTDOWN
 //! ```
+//!
+//! TRANSIENT_FAILURE stays until an attempt has succeeded (gRFC A62): those that come after the first failure are
+//! made meanwhile, and calls do not wait for them, unless they asked to.
 //!
 //! In READY, a call takes a handle of the connection and is gone: that is one short lock. In every other
 //! state it waits for the next one, or is told why it need not. One of several subchannels, some day: it
 //! knows one address and no other.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use super::attempts;
+use super::attempts::Attempts;
 use super::backoff::Backoff;
-use super::connect::{Connection, Connector};
+use super::connect::{Connection, Connector, Made};
 use super::endpoint::Config;
+use super::tasks::{HomeId, NoRuntime, Tasks};
 use crate::conn::chance;
 use crate::{Code, Error, ErrorKind, Origin, Status};
 
@@ -35,11 +40,12 @@ use crate::{Code, Error, ErrorKind, Origin, Status};
 pub enum ConnectivityState {
     /// There is no connection, and nobody needs one. A call will make one.
     Idle,
-    /// An attempt is under way. Calls wait for it.
+    /// The first attempt is under way. Calls wait for it.
     Connecting,
     /// Calls go through.
     Ready,
-    /// The last attempt failed, and the next one waits its time. Calls fail, unless they wait for ready.
+    /// The last attempt failed. Others are made, with pauses that grow, until one succeeds; meanwhile calls fail at
+    /// once, unless they wait for ready.
     TransientFailure,
     /// The channel is closed.
     Shutdown,
@@ -49,19 +55,17 @@ pub enum ConnectivityState {
 pub(super) struct Subchannel {
     pub(super) connector: Connector,
     pub(super) config: Arc<Config>,
+    pub(super) tasks: Tasks,
     state: Mutex<State>,
     failures: Mutex<Failures>,
     /// Tells each connection from those before it.
     pub(super) last_id: AtomicU64,
-    /// No call may start on this connection, nor on those before it. It may be told of one that has not yet
-    /// been handed over: SETTINGS and GOAWAY can arrive together.
-    lost_id: AtomicU64,
     /// The keepalive interval was doubled so many times, because a peer asked for it.
     pub(super) calmed: AtomicU32,
     /// The state's name, for all who wait for another.
     changed: watch::Sender<ConnectivityState>,
-    /// Calls that wait for READY; while there are any, attempts go on.
-    waiting: AtomicUsize,
+    /// Tells the attempt that waits its time to wait no longer.
+    pub(super) hurry: Arc<Notify>,
 }
 
 /// What went wrong since the last connection that a call could use.
@@ -73,11 +77,19 @@ struct Failures {
 }
 
 enum State {
-    /// With the error of the last attempt, if it failed.
-    Idle(Option<Arc<Error>>),
+    /// If attempts were given up, with the reason.
+    Idle(Option<Stopped>),
     Connecting,
     Ready(Connection),
     TransientFailure(Arc<Error>),
+}
+
+/// Attempts that did not come to an end of their own.
+#[derive(Clone)]
+struct Stopped {
+    error: Arc<Error>,
+    /// It was at home, which is now another: the next attempt may do better at once.
+    again: bool,
 }
 
 impl State {
@@ -96,13 +108,13 @@ impl Subchannel {
         Arc::new(Self {
             connector,
             config,
+            tasks: Tasks::new(),
             state: Mutex::new(State::Idle(None)),
             failures: Mutex::new(Failures::default()),
             last_id: AtomicU64::new(0),
-            lost_id: AtomicU64::new(0),
             calmed: AtomicU32::new(0),
             changed: watch::Sender::new(ConnectivityState::Idle),
-            waiting: AtomicUsize::new(0),
+            hurry: Arc::default(),
         })
     }
 
@@ -117,12 +129,21 @@ impl Subchannel {
     }
 
     /// Leaves IDLE, as a call would.
-    pub(super) fn connect(self: &Arc<Self>) {
+    ///
+    /// # Errors
+    /// If there is no runtime to connect in.
+    pub(super) fn connect(self: &Arc<Self>) -> Result<(), NoRuntime> {
         let mut state = self.lock();
-        if matches!(*state, State::Idle(_)) {
-            self.enter(&mut state, State::Connecting);
-            tokio::spawn(attempts::keep_trying(Arc::downgrade(self)));
+        if !matches!(*state, State::Idle(_)) {
+            return Ok(());
         }
+        let place = self.tasks.place()?;
+        self.enter(&mut state, State::Connecting);
+        // A runtime that has ended drops the task at once, and that changes the state again.
+        drop(state);
+        let attempts = Attempts::new(self, place.home);
+        drop(place.runtime.spawn(attempts.run()));
+        Ok(())
     }
 
     /// A connection to make a call on, now, if the state is READY.
@@ -144,7 +165,7 @@ impl Subchannel {
         if let Some(connection) = self.ready_now() {
             return Ok(connection);
         }
-        let _waiting = Waiting::new(self);
+        let mut begun = 0;
         // Changes are watched from before the first look, so that none is missed between look and wait.
         let mut changes = self.changed.subscribe();
         loop {
@@ -155,9 +176,13 @@ impl Subchannel {
                 State::TransientFailure(error) if !wait_for_ready => {
                     return Err(unavailable(error));
                 }
-                State::Idle(_) | State::Connecting | State::TransientFailure(_) => {}
+                State::Idle(Some(stopped)) if !stopped.allows_after(begun) => {
+                    return Err(unavailable(&stopped.error));
+                }
+                State::Idle(_) => begun += 1,
+                State::Connecting | State::TransientFailure(_) => {}
             }
-            self.connect();
+            self.connect()?;
             if changes.changed().await.is_err() {
                 return Err(Status::library(
                     Code::Unavailable,
@@ -169,16 +194,16 @@ impl Subchannel {
     }
 
     /// Waits for the first attempt to end.
-    pub(super) async fn first_attempt(self: &Arc<Self>) -> Result<(), Arc<Error>> {
+    pub(super) async fn first_attempt(self: &Arc<Self>) -> Result<(), Error> {
         let mut changes = self.changed.subscribe();
-        self.connect();
+        self.connect()?;
         loop {
             changes.mark_unchanged();
             match &*self.lock() {
-                // IDLE comes after the end of an attempt: other states were too short to be seen.
+                // IDLE comes after READY: that was too short to be seen.
                 State::Ready(_) | State::Idle(None) => return Ok(()),
-                State::TransientFailure(error) | State::Idle(Some(error)) => {
-                    return Err(error.clone());
+                State::TransientFailure(error) | State::Idle(Some(Stopped { error, .. })) => {
+                    return Err(Error::clone(error));
                 }
                 State::Connecting => {}
             }
@@ -188,10 +213,17 @@ impl Subchannel {
         }
     }
 
+    /// Waits no longer before the next attempt, and little after it.
+    pub(super) fn reset_backoff(&self) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.backoff = Backoff::default();
+        drop(failures);
+        self.hurry.notify_waiters();
+    }
+
     /// No more calls on connection `id`: the next one makes another.
     pub(super) fn lost(&self, id: u64) {
         let mut state = self.lock();
-        self.lost_id.fetch_max(id, Ordering::Relaxed);
         if matches!(&*state, State::Ready(connection) if connection.id == id) {
             self.enter(&mut state, State::Idle(None));
         }
@@ -205,6 +237,13 @@ impl Subchannel {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Stopped {
+    /// Whether a call that has begun attempts so many times may do so again.
+    fn allows_after(&self, begun: u32) -> bool {
+        begun == 0 || (self.again && begun < 3)
     }
 }
 
@@ -223,13 +262,13 @@ impl Drop for Subchannel {
 /// What the attempts come to.
 impl Subchannel {
     /// Takes the result of an attempt; tells how long to wait after a failure.
-    pub(super) fn attempted(&self, result: Result<Connection, Error>) -> Option<Duration> {
+    pub(super) fn attempted(&self, result: Result<Made, Error>) -> Option<Duration> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.lock();
         let error = match result {
-            Ok(connection) if connection.id > self.lost_id.load(Ordering::Relaxed) => {
+            Ok(made) if !made.lost.load(Ordering::Relaxed) => {
                 *failures = Failures::default();
-                self.enter(&mut state, State::Ready(connection));
+                self.enter(&mut state, State::Ready(made.connection));
                 return None;
             }
             // A server that is being restarted does that once. One that does it again and again is not to be
@@ -244,43 +283,27 @@ impl Subchannel {
             }
             Err(error) => error,
         };
+        //= WAIT-FOR-READY  TRANSIENT_FAILURE stays until READY
         self.enter(&mut state, State::TransientFailure(Arc::new(error)));
-        Some(failures.backoff.after_failure(chance::random()))
-    }
-
-    /// The wait is over: does anybody still want a connection?
-    pub(super) fn try_again(&self) -> bool {
-        let mut state = self.lock();
-        let wanted = self.waiting.load(Ordering::SeqCst) > 0;
-        let next = match &*state {
-            State::TransientFailure(error) if !wanted => State::Idle(Some(error.clone())),
-            _ => State::Connecting,
-        };
-        self.enter(&mut state, next);
-        wanted
+        Some(
+            failures
+                .backoff
+                .after_failure(&self.config.backoff, chance::random()),
+        )
     }
 
     /// The attempts have stopped, and not by themselves: calls begin anew.
-    pub(super) fn stopped(&self, error: Error) {
+    pub(super) fn stopped(&self, error: Error, home: Option<HomeId>) {
+        if let Some(home) = home {
+            self.tasks.ended(home);
+        }
         let mut state = self.lock();
         if matches!(*state, State::Connecting | State::TransientFailure(_)) {
-            self.enter(&mut state, State::Idle(Some(Arc::new(error))));
+            let stopped = Stopped {
+                error: Arc::new(error),
+                again: home.is_some(),
+            };
+            self.enter(&mut state, State::Idle(Some(stopped)));
         }
-    }
-}
-
-/// One call that waits for READY, counted until this is dropped.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(subchannel: &'a Subchannel) -> Self {
-        subchannel.waiting.fetch_add(1, Ordering::SeqCst);
-        Self(&subchannel.waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -365,19 +365,27 @@ async fn b87_calls_fail_at_once_in_transient_failure_and_only_there() {
     let begin = Instant::now();
     let status = failed(unary(&channel, "a")).await;
     assert_eq!(status.code(), Code::Unavailable);
-    assert!(begin.elapsed() < Duration::from_millis(100));
+    assert_eq!(begin.elapsed(), Duration::ZERO);
     assert_eq!(asked.lock().unwrap().len(), 1);
-    // When the wait is over nobody needs a connection: IDLE, until a call does.
+    // The attempts go on by themselves, and nobody waits for them.
     tokio::time::sleep(AN_HOUR).await;
-    assert_eq!(channel.state(), ConnectivityState::Idle);
-    assert_eq!(asked.lock().unwrap().len(), 1);
-    // CONNECTING: calls wait for the attempt, as long as it takes.
+    assert_eq!(channel.state(), ConnectivityState::TransientFailure);
+    assert!(asked.lock().unwrap().len() > 30);
     fails.store(false, Ordering::SeqCst);
+    let mut peer = pipes.accept().await;
+    let mut states = channel.watch_state();
+    let ready = states.wait_for(|state| *state == ConnectivityState::Ready);
+    ready.await.unwrap();
+    drop(peer);
+    let idle = states.wait_for(|state| *state == ConnectivityState::Idle);
+    idle.await.unwrap();
+    // CONNECTING: calls wait for the attempt, as long as it takes.
+    asked.lock().unwrap().clear();
     let calls = [unary(&channel, "a"), unary(&channel, "a")];
     let pipe = pipes.accept_silent().await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(channel.state(), ConnectivityState::Connecting);
-    let mut peer = Peer::server(pipe, &[]).await;
+    peer = Peer::server(pipe, &[]).await;
     for _ in &calls {
         let stream = peer.expect_call("a").await;
         peer.respond(stream, "b").await;
@@ -386,7 +394,150 @@ async fn b87_calls_fail_at_once_in_transient_failure_and_only_there() {
         answered(call).await;
     }
     assert_eq!(channel.state(), ConnectivityState::Ready);
-    assert_eq!(asked.lock().unwrap().len(), 2, "one attempt for both");
+    assert_eq!(asked.lock().unwrap().len(), 1, "one attempt for both");
+}
+
+/// gRFC A62: a server that accepts and is silent costs the first call its time, and no other.
+#[tokio::test(start_paused = true)]
+async fn c13_after_the_first_failure_calls_fail_at_once_until_ready() {
+    let limit = Duration::from_secs(3);
+    let (channel, mut pipes) = piped(|endpoint| endpoint.connect_timeout(limit));
+    let mut states = channel.watch_state();
+    let begin = Instant::now();
+    let first = unary(&channel, "a");
+    let mut silent = vec![pipes.accept_silent().await];
+    failed(first).await;
+    assert_eq!(begin.elapsed().as_secs(), 3);
+    states.mark_unchanged();
+    // Two minutes of calls, some of them made while an attempt is under way.
+    let waiting = unary_of(&channel, patient());
+    for _ in 0..1200 {
+        let begin = Instant::now();
+        let status = failed(unary(&channel, "a")).await;
+        assert_eq!(status.code(), Code::Unavailable);
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+        let streaming = failed(server_streaming(&channel, "a")).await;
+        assert_eq!(streaming.code(), Code::Unavailable);
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+        assert_eq!(channel.state(), ConnectivityState::TransientFailure);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        silent.extend(pipes.try_accept_silent());
+    }
+    assert!(silent.len() > 5, "{} attempts", silent.len());
+    assert!(!waiting.is_finished());
+    // The next attempt finds a server: those who wait are served, and so are all others.
+    let mut peer = pipes.accept().await;
+    let stream = peer.expect_call("a").await;
+    peer.respond(stream, "b").await;
+    answered(waiting).await;
+    let call = unary(&channel, "a");
+    let stream = peer.expect_call("a").await;
+    peer.respond(stream, "b").await;
+    answered(call).await;
+}
+
+/// A handshake takes 100 ms, and each call has 50 ms.
+#[tokio::test(start_paused = true)]
+async fn c13_a_call_that_expires_does_not_end_the_attempt() {
+    let (channel, mut pipes) = piped(|endpoint| endpoint);
+    let server = tokio::spawn(async move {
+        let pipe = pipes.accept_silent().await;
+        tokio::time::sleep(Duration::from_millis(75)).await;
+        let mut peer = Peer::server(pipe, &[]).await;
+        let stream = peer.expect_call("a").await;
+        peer.respond(stream, "b").await;
+        peer
+    });
+    let limit = Duration::from_millis(50);
+    let status = failed(unary_within(&channel, limit)).await;
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert_eq!(channel.state(), ConnectivityState::Connecting);
+    answered(unary_within(&channel, limit)).await;
+    server.await.unwrap();
+}
+
+/// The last channel takes its attempts along: `connect` is one.
+#[tokio::test]
+async fn c17_a_connect_that_is_given_up_leaves_no_socket() {
+    use tokio::io::AsyncReadExt;
+    let server = RawServer::bind().await;
+    let endpoint = Endpoint::new(server.target()).unwrap();
+    for _ in 0..50 {
+        let mut connecting = Box::pin(endpoint.connect());
+        let accepted = server.accept_silent();
+        let mut socket = tokio::select! {
+            socket = accepted => socket,
+            _ = &mut connecting => panic!("the server has not said anything"),
+        };
+        drop(tokio::time::timeout(Duration::from_millis(20), connecting).await);
+        // What the client said before, and then the end.
+        let mut said = Vec::new();
+        let _ = soon("the end", socket.read_to_end(&mut said)).await;
+    }
+    // A lazy channel, with a call that waits.
+    let channel = endpoint.connect_lazy();
+    let call = unary(&channel, "a");
+    let mut socket = server.accept_silent().await;
+    call.abort();
+    drop((channel, call));
+    let _ = soon("the end", socket.read_to_end(&mut Vec::new())).await;
+}
+
+/// The end of an outage is told by somebody who knows.
+#[tokio::test(start_paused = true)]
+async fn c24_the_wait_ends_when_the_backoff_is_reset_and_by_nothing_else() {
+    let (channel, fails, asked, mut pipes) = unreliable();
+    failed(unary(&channel, "a")).await;
+    tokio::time::sleep(AN_HOUR).await;
+    let attempts = || asked.lock().unwrap().len();
+    // Just after an attempt, with some 100 s to go.
+    let before = attempts();
+    while attempts() == before {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let before = attempts();
+    for _ in 0..100 {
+        let patient = unary_of(&channel, patient());
+        failed(unary(&channel, "a")).await;
+        drop(channel.clone());
+        patient.abort();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(attempts(), before, "calls do not shorten it");
+    channel.reset_connect_backoff();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(attempts(), before + 1, "at once");
+    tokio::time::sleep(Duration::from_millis(1300)).await;
+    assert_eq!(attempts(), before + 2, "and the waits begin anew");
+    fails.store(false, Ordering::SeqCst);
+    let call = unary_of(&channel, patient());
+    channel.reset_connect_backoff();
+    let mut peer = pipes.accept().await;
+    let stream = peer.expect_call("a").await;
+    peer.respond(stream, "b").await;
+    answered(call).await;
+    // With nothing to shorten it does nothing.
+    channel.reset_connect_backoff();
+    assert_eq!(channel.state(), ConnectivityState::Ready);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c24_the_numbers_of_the_backoff_are_knobs() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let asked_now = asked.clone();
+    let knobs = |endpoint: Endpoint| {
+        let endpoint = endpoint.initial_backoff(Duration::from_millis(100));
+        let endpoint = endpoint.backoff_multiplier(3.0).backoff_jitter(0.0);
+        endpoint.max_backoff(Duration::from_secs(2))
+    };
+    let (channel, _pipes) = piped_if(knobs, move || {
+        asked_now.lock().expect("a list").push(Instant::now());
+        false
+    });
+    failed(unary(&channel, "a")).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let waits: Vec<u128> = waits(&asked).iter().map(Duration::as_millis).collect();
+    assert_eq!(waits[..5], [100, 300, 900, 2000, 2000]);
 }
 
 //= WAIT-FOR-READY  type=test

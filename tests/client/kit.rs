@@ -99,6 +99,11 @@ impl PipedPeers {
         Peer::server(self.accept_silent().await, &[]).await
     }
 
+    /// The next connection, if it is there.
+    pub fn try_accept_silent(&mut self) -> Option<DuplexStream> {
+        self.0.try_recv().ok()
+    }
+
     /// The next connection, on which nothing was said yet.
     pub async fn accept_silent(&mut self) -> DuplexStream {
         self.0.recv().await.expect("a channel")

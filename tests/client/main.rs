@@ -13,4 +13,5 @@ mod interceptors;
 mod keepalive;
 mod kit;
 mod metadata;
+mod runtimes;
 mod user_code;
