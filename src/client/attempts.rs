@@ -16,8 +16,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use super::connect::Made;
+use super::connectivity::ConnectivityState;
 use super::endpoint::Config;
-use super::subchannel::{ConnectivityState, Subchannel};
+use super::subchannel::Subchannel;
 use super::tasks::HomeId;
 use crate::call::caught::drop_caught;
 use crate::{Error, ErrorKind};

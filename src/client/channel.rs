@@ -9,9 +9,10 @@ use tokio::sync::watch;
 
 use super::call;
 use super::connect::Connector;
+use super::connectivity::ConnectivityState;
 use super::endpoint::{Config, Endpoint};
 use super::held::Call;
-use super::subchannel::{ConnectivityState, Subchannel};
+use super::subchannel::Subchannel;
 use super::tasks::Tasks;
 use crate::call::codec::Codec;
 use crate::call::streaming::Streaming;

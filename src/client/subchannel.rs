@@ -29,27 +29,11 @@ use tokio::sync::{Notify, watch};
 use super::attempts::Attempts;
 use super::backoff::Backoff;
 use super::connect::{Connection, Connector, Made};
+use super::connectivity::ConnectivityState;
 use super::endpoint::Config;
 use super::tasks::{HomeId, NoRuntime, Tasks};
 use crate::conn::chance;
 use crate::{Code, Error, ErrorKind, Origin, Status};
-
-/// The state of a channel's connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConnectivityState {
-    /// There is no connection, and nobody needs one. A call will make one.
-    Idle,
-    /// The first attempt is under way. Calls wait for it.
-    Connecting,
-    /// Calls go through.
-    Ready,
-    /// The last attempt failed. Others are made, with pauses that grow, until one succeeds; meanwhile calls fail at
-    /// once, unless they wait for ready.
-    TransientFailure,
-    /// The channel is closed.
-    Shutdown,
-}
 
 /// One address and the connection to it.
 pub(super) struct Subchannel {
