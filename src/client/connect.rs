@@ -127,8 +127,7 @@ impl Connector {
         let io = (self.dial)()
             .await
             .map_err(|error| Error::new(ErrorKind::Connect, failed()).with_source(error))?;
-        let meter = FrameMeter::of_client(tokio::time::Instant::now)
-            .with_limits(config.http2.stream_window, config.http2.max_frame_size);
+        let meter = FrameMeter::of_client(tokio::time::Instant::now).with_limits(&config.http2);
         let (transport, outlet) = batched(io, meter);
         let (send, h2) = config
             .http2

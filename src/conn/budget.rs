@@ -1,8 +1,8 @@
 //! How much of a thing may come: so many at once, so many a second, and so many for each useful thing.
 //!
 //! A count for a connection's whole life, which is what `h2` has for such things, kills a connection that is
-//! merely old. A budget is spent one by one and looks at the clock only when it is used up; what was earned
-//! since it did the last time is then added, and never more than it held in the beginning.
+//! merely old. A budget is spent one by one and looks at the clock only when it is used up; then it gets what the
+//! time since pays, never more than a burst, and what was earned since, as far as that may be saved up.
 
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use tokio::time::Instant;
 /// See the file's head.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    /// May still be spent before the next look at the clock. `0 <= left <= burst`.
+    /// May still be spent before the next look at the clock. `0 <= left <= 2 * burst + savings`.
     left: u32,
     burst: u32,
     per_second: u32,
+    savings: u32,
     /// When it was filled last, and what had been earned by then.
     filled: Instant,
     earned: u64,
@@ -25,12 +26,13 @@ pub(crate) struct Budget {
 pub(crate) struct Overdrawn;
 
 impl Budget {
-    /// A full one.
-    pub(crate) fn new(burst: u32, per_second: u32, now: Instant) -> Self {
+    /// A full one. Of what is earned, `savings` are kept at most.
+    pub(crate) fn new(burst: u32, per_second: u32, savings: u32, now: Instant) -> Self {
         Self {
             left: burst,
             burst,
             per_second,
+            savings,
             filled: now,
             earned: 0,
         }
@@ -57,9 +59,10 @@ impl Budget {
         let waited: Duration = now.saturating_duration_since(self.filled);
         let by_time = waited.as_millis().min(u128::from(u32::MAX)) as u64;
         let by_time = by_time * u64::from(self.per_second) / 1000;
-        let more = by_time.saturating_add(earned.saturating_sub(self.earned));
-        let left = u64::from(self.left).saturating_add(more);
-        self.left = left.min(u64::from(self.burst)) as u32;
+        let by_time = by_time.min(u64::from(self.burst)) as u32;
+        let earned_since = earned.saturating_sub(self.earned);
+        let savings = earned_since.min(u64::from(self.savings)) as u32;
+        self.left = self.left.saturating_add(by_time).saturating_add(savings);
         (self.filled, self.earned) = (now, earned);
     }
 }
@@ -72,7 +75,7 @@ mod tests {
     fn spent(each_second: u64, seconds: u64, pay: u64) -> u64 {
         thread_local!(static NOW: std::cell::Cell<Option<Instant>> = const { std::cell::Cell::new(None) });
         let begin = Instant::now();
-        let mut budget = Budget::new(1000, 100, begin);
+        let mut budget = Budget::new(1000, 100, 1000, begin);
         for n in 0..each_second * seconds {
             NOW.set(Some(
                 begin + Duration::from_micros(n * 1_000_000 / each_second),
@@ -101,14 +104,15 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_spent_is_not_saved_up() {
+    fn what_was_not_spent_is_not_saved_up_without_end() {
         let begin = Instant::now();
-        let mut budget = Budget::new(10, 1, begin);
+        let mut budget = Budget::new(10, 1, 20, begin);
         assert_eq!(budget.spend(10, 0, Instant::now), Ok(()));
-        // A million was earned meanwhile: it is full again, and no fuller.
+        // A million was earned meanwhile.
         assert_eq!(budget.spend(4, 1_000_000, Instant::now), Ok(()));
-        assert_eq!(budget.spend(6, 1_000_000, Instant::now), Ok(()));
+        assert_eq!(budget.spend(16, 1_000_000, Instant::now), Ok(()));
         assert_eq!(budget.spend(1, 1_000_000, Instant::now), Err(Overdrawn));
-        assert_eq!(budget.spend(11, 2_000_000, Instant::now), Err(Overdrawn));
+        assert_eq!(budget.spend(5, 1_000_005, Instant::now), Ok(()));
+        assert_eq!(budget.spend(1, 1_000_005, Instant::now), Err(Overdrawn));
     }
 }

@@ -24,6 +24,7 @@ use super::early_ends::EarlyEnds;
 use super::frame::{HEAD_LEN, Head, PREFACE, code, flag, kind};
 #[cfg(feature = "server")]
 use super::ping_strikes::{PingPolicy, PingStrikes};
+use super::settings::Http2Settings;
 use super::verdict::Verdict;
 
 /// A control frame is handed on when this much of its payload has come, or all of it.
@@ -44,6 +45,8 @@ const CONTROL_PER_SECOND: u32 = 100;
 /// … and so many for each HEADERS and DATA frame that is sent: credit, and measuring the path, are answers to
 /// those. A DATA frame that comes pays for one, since some proxies send an empty one behind it.
 const CONTROL_PER_SENT: u64 = 10;
+/// What was sent may be answered long afterwards, a whole window of small frames at once.
+const CONTROL_SAVINGS: u32 = 1_000_000;
 
 /// SETTINGS that change the window of streams cost more: `h2` walks over all of them.
 const WINDOW_CHANGE_COST: u32 = 8;
@@ -92,6 +95,7 @@ pub(crate) struct FrameMeter {
     late_credit: u64,
     stream_window: u32,
     max_frame_size: usize,
+    max_streams: u32,
     /// The socket takes no bytes, and `h2` waits for it. Since then, frames have come that may make it reset streams.
     blocked: bool,
     waiting: u32,
@@ -138,14 +142,15 @@ impl FrameMeter {
             opened: 0,
             resets: 0,
             updates: 0,
-            control: Budget::new(control_burst, CONTROL_PER_SECOND, now),
-            error_resets: Budget::new(ERROR_RESETS_BURST, ERROR_RESETS_PER_SECOND, now),
+            control: Budget::new(control_burst, CONTROL_PER_SECOND, CONTROL_SAVINGS, now),
+            error_resets: Budget::new(ERROR_RESETS_BURST, ERROR_RESETS_PER_SECOND, 0, now),
             #[cfg(feature = "server")]
             pings: None,
             early_ends: None,
             late_credit: 0,
             stream_window: 1 << 20,
             max_frame_size: 256 << 10,
+            max_streams: 256,
             blocked: false,
             waiting: 0,
             waiting_late: 0,
@@ -175,9 +180,10 @@ impl FrameMeter {
     }
 
     /// What this side has announced.
-    pub(crate) fn with_limits(mut self, stream_window: u32, max_frame_size: u32) -> Self {
-        self.stream_window = stream_window;
-        self.max_frame_size = max_frame_size as usize;
+    pub(crate) fn with_limits(mut self, settings: &Http2Settings) -> Self {
+        self.stream_window = settings.stream_window;
+        self.max_frame_size = settings.max_frame_size as usize;
+        self.max_streams = settings.max_concurrent_streams;
         self
     }
 
@@ -223,6 +229,9 @@ impl FrameMeter {
                         break;
                     }
                     self.control(head, there);
+                    if self.verdict.is_some() {
+                        break;
+                    }
                 }
             }
             self.heads += 1;
@@ -235,6 +244,10 @@ impl FrameMeter {
                 self.skipped_kind = head.kind;
             }
             at = whole;
+        }
+        if self.verdict.is_some() {
+            // None of it is answered any more.
+            return Walked { pass: 0, held: len };
         }
         Walked {
             pass: at - dropped,
@@ -308,7 +321,8 @@ impl FrameMeter {
         }
         if self.blocked && self.is_server() {
             self.waiting += 1;
-            if self.waiting > WAITING_RESETS {
+            // So many may be calls.
+            if self.waiting > WAITING_RESETS.saturating_add(self.max_streams) {
                 self.condemn(Verdict::ErrorResets);
             }
         }
@@ -772,7 +786,7 @@ mod tests {
         meter.set_blocked(false);
         assert!(!meter.holds_reads());
         meter.set_blocked(true);
-        for n in 0..=1024 {
+        for n in 0..=1024 + 256 {
             assert_eq!(meter.verdict(), None, "{n}");
             let stream = 2 * n + 1;
             meter.incoming(&mut frame(kind::HEADERS, flag::END_HEADERS, stream, &[0]));

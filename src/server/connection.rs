@@ -112,8 +112,7 @@ where
 {
     let limits = &shared.limits;
     let accepted = Instant::now();
-    let meter = FrameMeter::of_server(limits.ping_policy, Instant::now)
-        .with_limits(limits.http2.stream_window, limits.http2.max_frame_size);
+    let meter = FrameMeter::of_server(limits.ping_policy, Instant::now).with_limits(&limits.http2);
     let (transport, outlet) = batched(io, meter);
     let handshake = async {
         // Most of what a connection holds is `h2`'s, and made only for a peer that speaks HTTP/2.

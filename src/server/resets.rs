@@ -56,7 +56,7 @@ pub(crate) struct ResetGuard {
 impl ResetGuard {
     pub(crate) fn new(now: TokioInstant) -> Self {
         Self {
-            budget: Budget::new(AT_ONCE, PER_SECOND, now),
+            budget: Budget::new(AT_ONCE, PER_SECOND, AT_ONCE, now),
             paid: 0,
             next: STEP,
         }

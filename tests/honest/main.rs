@@ -8,6 +8,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cancels;
+mod control_frames;
+mod early_ends;
 mod small_messages;
 
 use temaki::Server;

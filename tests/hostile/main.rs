@@ -9,9 +9,6 @@
 //! run one at a time ([`alone`]).
 //!
 //! Beside an attack over sockets a well-behaved caller has its calls answered, all of them ([`Neighbour`]).
-//!
-//! Not here yet: floods of control frames (SETTINGS, PING, PRIORITY, WINDOW_UPDATE), resets of streams that
-//! were accepted, and slow headers. They need the frame meter to count.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -19,10 +16,12 @@ mod support;
 #[cfg(target_os = "linux")]
 mod child;
 mod continuation_flood;
+mod control_floods;
 mod deadlines;
 mod empty_data;
 mod exhaustion;
 mod giant_prefix;
+mod half_frames;
 mod header_bomb;
 mod leaks;
 mod log_injection;
@@ -32,6 +31,7 @@ mod memory;
 mod not_grpc;
 mod panics;
 mod paths;
+mod ping_strikes;
 mod rapid_reset;
 mod silence;
 mod slow_read;
