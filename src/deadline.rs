@@ -20,11 +20,22 @@ pub(crate) fn earliest(now: Instant, timeouts: [Option<Duration>; 2]) -> Option<
         .and_then(|timeout| now.checked_add(timeout))
 }
 
-/// The status of a call whose deadline has passed, as told by our own clock.
-pub(crate) fn exceeded() -> Status {
+/// Where a call was whose answer had begun, for [`exceeded`].
+pub(crate) const IN_ANSWER: &str = "in the middle of the answer";
+
+/// Where a call was whose request had left, for [`exceeded`].
+#[cfg(feature = "client")]
+pub(crate) const IN_REQUEST: &str = "after the request was sent; no answer came";
+
+/// Where a call was that a handler had not done with, for [`exceeded`].
+#[cfg(feature = "server")]
+pub(crate) const IN_HANDLER: &str = "before the call was over";
+
+/// The status of a call whose deadline has passed, as told by our own clock, while it was there.
+pub(crate) fn exceeded(place: &str) -> Status {
     Status::library(
         Code::DeadlineExceeded,
-        "the deadline passed before the call was over",
+        format!("the deadline passed {place}"),
         Origin::LocalDeadline,
     )
 }
@@ -32,11 +43,11 @@ pub(crate) fn exceeded() -> Status {
 /// What to report for `status` when the deadline may have passed meanwhile.
 ///
 /// Both ends give up at about the same moment. If the peer's cancellation arrives first, it is still
-/// the deadline that ended the call.
-pub(crate) fn settle(status: Status, passed: bool) -> Status {
+/// the deadline that ended the call, at `place`.
+pub(crate) fn settle(status: Status, passed: bool, place: &str) -> Status {
     //= GRPC-DEADLINE-RACE  CANCELLED after expiry is reported as DEADLINE_EXCEEDED, made locally
     if passed && status.code() == Code::Cancelled {
-        exceeded()
+        exceeded(place)
     } else {
         status
     }
@@ -87,7 +98,7 @@ mod tests {
         ];
         for (code, passed, expected, why) in rows {
             assert_eq!(
-                settle(Status::new(code, ""), passed).code(),
+                settle(Status::new(code, ""), passed, IN_ANSWER).code(),
                 expected,
                 "{why}"
             );

@@ -172,6 +172,28 @@ impl RequestTemplate {
         }
     }
 
+    /// How large the header list of a call of `path` without metadata is, counted as HTTP/2 does: name + value + 32
+    /// for each field, pseudo-headers included.
+    pub(crate) fn size(&self, path: &str, has_timeout: bool) -> usize {
+        let (scheme, authority) = (self.scheme.as_str(), self.authority.as_str());
+        let pseudo = [
+            (":method", Method::POST.as_str()),
+            (":scheme", scheme),
+            (":authority", authority),
+            (":path", path),
+        ];
+        let pseudo = pseudo.iter().map(|(name, value)| name.len() + value.len());
+        let fields = self.headers.iter();
+        let fields = fields.map(|(name, value)| name.as_str().len() + value.len());
+        // Eight digits and a unit at most.
+        let timeout = has_timeout.then_some(wire::GRPC_TIMEOUT.len() + 9);
+        pseudo
+            .chain(fields)
+            .chain(timeout)
+            .map(|len| len + 32)
+            .sum()
+    }
+
     /// For people: whom the requests are for.
     pub(crate) fn authority(&self) -> &str {
         self.authority.as_str()

@@ -24,7 +24,7 @@ use h2::{Reason, SendStream};
 use crate::call::ending;
 use crate::call::replay::Replay;
 use crate::call::send;
-use crate::{Code, Origin, Status};
+use crate::{Code, Origin, Status, deadline};
 
 /// A sender waits while this much of what it said before has not left: about one DATA frame.
 const ROOM: usize = 16 * 1024;
@@ -47,6 +47,8 @@ struct Lane {
     /// The stream is gone, in this way, and the call may yet be made again: whoever waits for the answer decides.
     /// `None` once it cannot.
     broken: Option<Over>,
+    /// The peer has begun to answer.
+    committed: bool,
     /// Set once; nothing is sent after it.
     over: Option<Over>,
     /// Why this side gave up, for both ends to report.
@@ -97,6 +99,7 @@ impl SharedLane {
             half_closed: false,
             replay,
             broken: None,
+            committed: false,
             over: None,
             failure: None,
             waiting: Waiting::default(),
@@ -192,11 +195,31 @@ impl SharedLane {
     pub(crate) fn commit(&self) {
         let mut lane = self.lock();
         lane.replay = None;
+        lane.committed = true;
         match lane.broken.take() {
             // The answer came with a reset behind it, which was seen first.
             Some(over) if lane.over.is_none() => lane.over(over),
             _ => wake(&mut lane.waiting.work),
         }
+    }
+
+    /// DEADLINE_EXCEEDED, and where the call was; `waits` says what for, if it had no stream.
+    pub(crate) fn expired(&self, waits: impl FnOnce() -> String) -> Status {
+        let lane = self.lock();
+        let opened = lane.stream.is_some() || lane.broken.is_some();
+        let committed = lane.committed;
+        drop(lane);
+        match (committed, opened) {
+            (true, _) => deadline::exceeded(deadline::IN_ANSWER),
+            (false, true) => deadline::exceeded(deadline::IN_REQUEST),
+            (false, false) => deadline::exceeded(&waits()),
+        }
+    }
+
+    /// Whoever waits for the answer has given up, and resets the stream when it sees fit.
+    #[cfg(feature = "client")]
+    pub(crate) fn let_go(&self) {
+        self.lock().stream = None;
     }
 
     /// Ends the lane at once, and tells the peer why.

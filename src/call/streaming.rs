@@ -18,7 +18,6 @@ use crate::call::lane::{Over, SharedLane};
 use crate::call::recv::Receiver;
 use crate::call::retraction::Retraction;
 use crate::call::timer::Timer;
-use crate::conn::counter::Counted;
 use crate::metadata::MetadataMap;
 use crate::{Status, deadline, trailers};
 
@@ -90,8 +89,14 @@ pub(crate) struct ResponseEnding {
     pub(crate) requests: Option<SharedLane>,
     /// Who wants to see the end.
     pub(crate) on_end: Option<OnEnd>,
-    /// The call is counted as open until then.
-    pub(crate) open: Option<Counted>,
+    /// The call has its place on the connection until then.
+    pub(crate) open: Option<Box<dyn Claim>>,
+}
+
+/// A call's place on its connection, given back when it is dropped.
+pub(crate) trait Claim: Send + Sync {
+    /// The call ended so. Without it, it was cancelled.
+    fn ended(&mut self, end: Result<(), &Status>);
 }
 
 /// Sees, and may change, how a call ended.
@@ -256,7 +261,7 @@ impl<T> Wire<T> {
             Poll::Ready(step) => step,
             Poll::Pending => {
                 ready!(self.deadline.poll(cx));
-                Err(deadline::exceeded())
+                Err(deadline::exceeded(deadline::IN_ANSWER))
             }
         };
         Poll::Ready(match step {
@@ -269,7 +274,10 @@ impl<T> Wire<T> {
             }
             Ok(Step::End(trailers)) => self.end(Ok(trailers)).map(|()| None),
             Err(status) => {
-                let status = deadline::settle(status, self.deadline.is_over());
+                let status = {
+                    let over = self.deadline.is_over();
+                    deadline::settle(status, over, deadline::IN_ANSWER)
+                };
                 self.end(Err(status)).map(|()| None)
             }
         })
@@ -283,7 +291,9 @@ impl<T> Wire<T> {
                 end = requests.finish(end);
             }
             end = show_end(end, ending.on_end.take(), requests.as_ref());
-            ending.open = None;
+            if let Some(mut open) = ending.open.take() {
+                open.ended(end.as_ref().map(drop));
+            }
         }
         // `h2` cancels a stream that nobody holds and that has not ended.
         self.receiver = None;

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use super::admission::Admission;
 use super::connect::Made;
 use super::connectivity::ConnectivityState;
 use super::endpoint::Config;
@@ -166,6 +167,12 @@ impl Reports {
             id: last.unwrap_or_default() + 1,
             lost: Arc::default(),
         }
+    }
+
+    /// Where calls wait for a place on the connection.
+    pub(super) fn admission(&self) -> Arc<Admission> {
+        let subchannel = self.subchannel.upgrade();
+        subchannel.map_or_else(Admission::new, |subchannel| subchannel.admission.clone())
     }
 
     /// No more calls may start on the connection.

@@ -15,31 +15,33 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::Poll;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
-use h2::client::ResponseFuture;
 use h2::{RecvStream, SendStream};
 use http::uri::PathAndQuery;
 
+use super::admission::Permit;
+use super::asked::Asked;
 use super::channel::Channel;
-use super::connect::Connection;
 use super::foreign::Foreign;
+use super::header_list;
 use super::pump::{self, LaneGuard};
 use super::retry::{Failed, TransparentRetry};
+use super::shown::blamed;
+use super::stage::Stage;
 use crate::call::Side;
-use crate::call::caught::{Panicked, caught};
+use crate::call::caught::caught;
 use crate::call::codec::Codec;
 use crate::call::lane::{Over, SharedLane};
 use crate::call::recv::Receiver;
 use crate::call::send;
-use crate::call::streaming::{Ending, OnEnd, ResponseEnding, Streaming};
+use crate::call::streaming::{Ending, ResponseEnding, Streaming};
 use crate::call::timer::{self, Timer};
-use crate::conn::counter::Counted;
 use crate::head::{self, ResponseHead};
-use crate::interceptor::{InterceptedCall, Interceptors};
+use crate::interceptor::InterceptedCall;
 use crate::metadata::MetadataMap;
 use crate::{Code, Origin, Request, Response, Status, deadline, trailers};
 
@@ -53,8 +55,9 @@ pub(super) struct Outgoing {
     path: PathAndQuery,
     head: Request<()>,
     pub(super) deadline: Option<Instant>,
+    stage: Stage,
     /// The call as interceptors know it, if any of them wants to see the answer.
-    intercepted: Option<Box<InterceptedCall>>,
+    pub(super) intercepted: Option<Box<InterceptedCall>>,
 }
 
 impl Outgoing {
@@ -70,6 +73,7 @@ impl Outgoing {
             path,
             head,
             deadline: [inherited, own].into_iter().flatten().min(),
+            stage: Stage::default(),
             intercepted: None,
         }
     }
@@ -84,7 +88,8 @@ impl Outgoing {
                 let polled = caught(|| passed.as_mut().poll(cx));
                 polled.unwrap_or_else(|panicked| Poll::Ready(Err(blamed(panicked))))
             });
-            within(Some(channel), self.deadline, pin!(passed)).await
+            let expired = || self.stage.expired(channel.subchannel());
+            within(Some(channel), self.deadline, pin!(passed), expired).await
         };
         self.head = match passed.and_then(|passed| passed) {
             Ok(head) => head,
@@ -98,149 +103,96 @@ impl Outgoing {
 
     /// A stream with its request headers on their way, on a connection when there is one to be had.
     pub(super) async fn open(&self, channel: &Channel) -> Result<Opened, Failed> {
-        let connection = match channel.subchannel().ready_now() {
-            Some(connection) => connection,
+        let permit = match channel.subchannel().ready_now() {
+            Some(permit) => permit,
             // In a box, so that calls on a connection that is there do not carry room for the wait.
-            None => Box::pin(self.connection(channel)).await?,
+            None => Box::pin(self.admission(channel)).await?,
         };
-        self.open_on(channel, connection)
+        self.open_on(channel, permit)
     }
 
-    /// Waits for a connection.
-    async fn connection(&self, channel: &Channel) -> Result<Connection, Status> {
+    /// Waits for a connection, and a place on it.
+    async fn admission(&self, channel: &Channel) -> Result<Permit, Status> {
+        self.stage.waits();
         let wait = self
             .head
             .wait_for_ready()
             .unwrap_or(channel.config().wait_for_ready);
-        channel.subchannel().ready(wait).await
+        channel.subchannel().ready(wait, self.deadline).await
     }
 
-    fn open_on(&self, channel: &Channel, mut connection: Connection) -> Result<Opened, Failed> {
-        let timeout = self
-            .deadline
-            .map(|at| at.saturating_duration_since(timer::now()));
-        if timeout.is_some_and(|left| left.is_zero()) {
-            return Err(deadline::exceeded().into());
+    fn open_on(&self, channel: &Channel, mut permit: Permit) -> Result<Opened, Failed> {
+        if !self.head.metadata().is_empty() {
+            let timeout = self.deadline.is_some();
+            header_list::fits(
+                channel.template(),
+                &self.path,
+                timeout,
+                self.head.metadata(),
+                &permit,
+            )?;
         }
+        // What is left now, after all waits.
+        let timeout = match self.deadline {
+            None => None,
+            Some(at) => {
+                let now = timer::now();
+                let left = at.saturating_duration_since(now);
+                if left.is_zero() {
+                    return Err(self.expired(channel).into());
+                }
+                permit.sent(now);
+                Some(left)
+            }
+        };
         let request = head::write_request(
             channel.template(),
             self.path.clone(),
             timeout,
             self.head.metadata(),
         );
-        match connection.send.send_request(request, false) {
-            Ok((response, stream)) => Ok(Opened {
-                response,
-                stream,
-                open: connection.calls.count(),
-            }),
+        match permit.connection.send(request) {
+            Ok((response, stream)) => {
+                self.stage.sent();
+                let asked = Asked::new(response, permit);
+                Ok(Opened { asked, stream })
+            }
             Err(error) => {
                 // The connection is of no more use to anybody; the next look finds another.
-                channel.subchannel().lost(connection.id);
+                channel.subchannel().lost(permit.connection.id);
                 Err(Failed::unsent(error))
             }
         }
     }
 
+    /// DEADLINE_EXCEEDED, and where the call was.
+    #[cold]
+    fn expired(&self, channel: &Channel) -> Status {
+        self.stage.expired(channel.subchannel())
+    }
+
     /// CANCELLED after the deadline is the deadline.
-    pub(super) fn settle(&self, status: Status) -> Status {
-        deadline::settle(status, Timer::new(self.deadline).is_over())
-    }
-
-    /// Shows the answer's metadata to interceptors. An error is a panic of theirs.
-    pub(super) fn show_response(
-        &self,
-        channel: &Channel,
-        metadata: &mut MetadataMap,
-    ) -> Result<(), Status> {
-        match &self.intercepted {
-            Some(call) => caught(|| channel.interceptors.response(call, metadata)).map_err(blamed),
-            None => Ok(()),
-        }
-    }
-
-    /// Shows to interceptors that the call ended before there was an answer.
-    fn show_failure(&self, channel: &Channel, mut status: Status) -> Status {
-        if let Some(call) = &self.intercepted {
-            show_failure(&channel.interceptors, call, &mut status);
+    fn settle(&self, channel: &Channel, status: Status) -> Status {
+        if status.code() == Code::Cancelled && Timer::new(self.deadline).is_over() {
+            return self.expired(channel);
         }
         status
     }
-
-    /// What shows the end of a stream to interceptors, when it comes.
-    pub(super) fn on_end(&self, channel: &Channel) -> Option<OnEnd> {
-        let call = self.intercepted.clone()?;
-        let interceptors = channel.interceptors.clone();
-        Some(Box::new(move |end| show_end(&interceptors, &call, end)))
-    }
-
-    /// Shows the one answer of a call to interceptors, if any of them wants to see it.
-    fn show_answer<T>(
-        &self,
-        channel: &Channel,
-        mut answer: Result<Response<T>, Status>,
-    ) -> Result<Response<T>, Status> {
-        let Some(call) = &self.intercepted else {
-            return answer;
-        };
-        if let Ok(response) = &mut answer {
-            match self.show_response(channel, response.metadata_mut()) {
-                Ok(()) => {
-                    let mut end = Ok(std::mem::take(response.trailers_mut()));
-                    show_end(&channel.interceptors, call, &mut end);
-                    *response.trailers_mut() = end?;
-                }
-                Err(status) => answer = Err(status),
-            }
-        } else if let Err(status) = &mut answer {
-            show_failure(&channel.interceptors, call, status);
-        }
-        answer
-    }
-}
-
-fn show_end(
-    interceptors: &Interceptors,
-    call: &InterceptedCall,
-    end: &mut Result<MetadataMap, Status>,
-) {
-    match end {
-        Ok(metadata) => {
-            if let Err(panicked) = caught(|| interceptors.trailers(call, &Status::ok(""), metadata))
-            {
-                *end = Err(blamed(panicked));
-            }
-        }
-        Err(status) => show_failure(interceptors, call, status),
-    }
-}
-
-fn show_failure(interceptors: &Interceptors, call: &InterceptedCall, status: &mut Status) {
-    let mut metadata = std::mem::take(status.metadata_mut());
-    match caught(|| interceptors.trailers(call, status, &mut metadata)) {
-        Ok(()) => *status.metadata_mut() = metadata,
-        Err(panicked) => *status = blamed(panicked),
-    }
-}
-
-/// How a call ends whose interceptor panicked, whichever of its three looks at the call it was.
-fn blamed(panicked: Panicked) -> Status {
-    panicked.status("the interceptor")
 }
 
 /// A stream whose request headers are on their way.
 pub(super) struct Opened {
-    pub(super) response: ResponseFuture,
+    pub(super) asked: Asked,
     pub(super) stream: SendStream<Bytes>,
-    pub(super) open: Counted,
 }
 
-/// `work`, or DEADLINE_EXCEEDED at the moment the deadline passes. What is polled by a caller names its channel:
+/// `work`, or what `expired` says at the moment the deadline passes. What is polled by a caller names its channel:
 /// outside of any runtime, that knows of one.
 pub(super) async fn within<F: Future>(
     channel: Option<&Channel>,
     deadline: Option<Instant>,
     mut work: Pin<&mut F>,
+    expired: impl Fn() -> Status,
 ) -> Result<F::Output, Status> {
     let mut deadline = Timer::new(deadline);
     poll_fn(|cx| match work.as_mut().poll(cx) {
@@ -248,7 +200,7 @@ pub(super) async fn within<F: Future>(
         // Made here, at once; what the peer may still say is not waited for.
         Poll::Pending => deadline
             .poll_at(cx, || channel?.tasks().home())
-            .map(|()| Err(deadline::exceeded())),
+            .map(|()| Err(expired())),
     })
     .await
 }
@@ -273,10 +225,11 @@ pub(super) async fn unary<C: Codec>(
             Err(status) => break Err(status),
         };
         let attempt = pin!(exchange(channel, &call, &codec, body));
-        match within(Some(channel), call.deadline, attempt).await {
+        let expired = || call.expired(channel);
+        match within(Some(channel), call.deadline, attempt, expired).await {
             Ok(Ok(answer)) => break Ok(answer),
             Ok(Err(failed)) if retry.allows(failed.seen) => {}
-            Ok(Err(failed)) => break Err(call.settle(failed.status)),
+            Ok(Err(failed)) => break Err(call.settle(channel, failed.status)),
             Err(status) => break Err(status),
         }
     };
@@ -292,28 +245,30 @@ async fn exchange<C: Codec>(
     codec: &C,
     body: Bytes,
 ) -> Result<Response<C::Decode>, Failed> {
-    let connection = match channel.subchannel().ready_now() {
-        Some(connection) => connection,
-        None => Box::pin(call.connection(channel)).await?,
+    let permit = match channel.subchannel().ready_now() {
+        Some(permit) => permit,
+        None => Box::pin(call.admission(channel)).await?,
     };
     let Opened {
-        response,
+        mut asked,
         mut stream,
-        open: _open,
-    } = call.open_on(channel, connection)?;
+    } = call.open_on(channel, permit)?;
     let max_len = channel.max_decoding_message_size;
-    if body.len() <= SMALL {
+    let answer = if body.len() <= SMALL {
         // If it fails, the response does too, and knows why.
         let _ = stream.send_data(body, true);
-        return one_answer(response, codec, max_len).await;
-    }
-    // In a box, so that small calls do not carry room for it.
-    Box::pin(uploading(
-        &mut stream,
-        body,
-        one_answer(response, codec, max_len),
-    ))
-    .await
+        one_answer(&mut asked, call, codec, max_len).await
+    } else {
+        // In a box, so that small calls do not carry room for it.
+        Box::pin(uploading(
+            &mut stream,
+            body,
+            one_answer(&mut asked, call, codec, max_len),
+        ))
+        .await
+    };
+    asked.ended(answer.as_ref().map_err(|failed| &failed.status));
+    answer
 }
 
 /// One request, a stream of answers.
@@ -335,10 +290,11 @@ pub(super) async fn server_streaming<C: Codec>(
             Err(status) => break status,
         };
         let attempt = pin!(ask_for_stream(channel, &call, &codec, body));
-        match within(Some(channel), call.deadline, attempt).await {
+        let expired = || call.expired(channel);
+        match within(Some(channel), call.deadline, attempt, expired).await {
             Ok(Ok(answers)) => return Ok(answers),
             Ok(Err(failed)) if retry.allows(failed.seen) => {}
-            Ok(Err(failed)) => break call.settle(failed.status),
+            Ok(Err(failed)) => break call.settle(channel, failed.status),
             Err(status) => break status,
         }
     };
@@ -352,20 +308,16 @@ async fn ask_for_stream<C: Codec>(
     codec: &C,
     body: Bytes,
 ) -> Result<Response<Streaming<C::Decode>>, Failed> {
-    let Opened {
-        response,
-        mut stream,
-        open,
-    } = call.open(channel).await?;
+    let Opened { asked, mut stream } = call.open(channel).await?;
     if body.len() <= SMALL {
         let _ = stream.send_data(body, true);
-        return answer_stream(channel, call, codec, response, None, open).await;
+        return answer_stream(channel, call, codec, asked, None).await;
     }
     let lane = SharedLane::of_one(body.into());
     let guard = LaneGuard::new(&lane);
     lane.attach(stream)?;
     pump::spawn(&lane, channel, call.deadline);
-    let answers = answer_stream(channel, call, codec, response, Some(lane), open).await?;
+    let answers = answer_stream(channel, call, codec, asked.by(&lane), Some(lane)).await?;
     guard.pass_on();
     Ok(answers)
 }
@@ -388,9 +340,11 @@ where
     let (call, lane, codec) = (&call, SharedLane::new(), &codec);
     let guard = LaneGuard::new(&lane);
     pump::spawn_stream(&lane, channel, call.deadline, codec.clone(), messages);
-    let attempt = |response, open| async move {
-        let _open: Counted = open;
-        one_answer(response, codec, channel.max_decoding_message_size).await
+    let attempt = |mut asked: Asked| async move {
+        let max_len = channel.max_decoding_message_size;
+        let answer = one_answer(&mut asked, call, codec, max_len).await;
+        asked.ended(answer.as_ref().map_err(|failed| &failed.status));
+        answer
     };
     let answer = call.attempts_of_stream(channel, &lane, attempt).await;
     call.show_answer(channel, guard.end(answer))
@@ -414,8 +368,7 @@ where
     let (call, lane, codec) = (&call, &SharedLane::new(), &codec);
     let guard = LaneGuard::new(lane);
     pump::spawn_stream(lane, channel, call.deadline, codec.clone(), messages);
-    let attempt =
-        |response, open| answer_stream(channel, call, codec, response, Some(lane.clone()), open);
+    let attempt = |asked| answer_stream(channel, call, codec, asked, Some(lane.clone()));
     match call.attempts_of_stream(channel, lane, attempt).await {
         Ok(response) => {
             guard.pass_on();
@@ -437,7 +390,7 @@ impl Outgoing {
         mut attempt: F,
     ) -> Result<T, Status>
     where
-        F: FnMut(Committing, Counted) -> A,
+        F: FnMut(Asked) -> A,
         A: Future<Output = Result<T, Failed>>,
     {
         let work = pin!(async {
@@ -446,8 +399,7 @@ impl Outgoing {
                 let failed = match self.open(channel).await {
                     Ok(opened) => {
                         lane.attach(opened.stream)?;
-                        let response = Committing(opened.response, lane.clone());
-                        match attempt(response, opened.open).await {
+                        match attempt(opened.asked.by(lane)).await {
                             Ok(answer) => return Ok(answer),
                             Err(failed) => failed,
                         }
@@ -459,37 +411,22 @@ impl Outgoing {
                 }
             }
         });
-        within(Some(channel), self.deadline, work)
+        within(Some(channel), self.deadline, work, || self.expired(channel))
             .await?
-            .map_err(|status| self.settle(status))
-    }
-}
-
-/// The response to a stream of requests, which are kept no longer once it has come.
-pub(super) struct Committing(ResponseFuture, SharedLane);
-
-impl Future for Committing {
-    type Output = Result<http::Response<RecvStream>, h2::Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(Pin::new(&mut self.0).poll(cx));
-        if response.is_ok() {
-            self.1.commit();
-        }
-        Poll::Ready(response)
+            .map_err(|status| self.settle(channel, status))
     }
 }
 
 /// Waits for an answer of one message, to its trailers.
-async fn one_answer<C: Codec, R>(
-    response: R,
+async fn one_answer<C: Codec>(
+    asked: &mut Asked,
+    call: &Outgoing,
     codec: &C,
     max_len: usize,
-) -> Result<Response<C::Decode>, Failed>
-where
-    R: Future<Output = Result<http::Response<RecvStream>, h2::Error>>,
-{
-    let head = response.await.map_err(Failed::before_answer)?;
+) -> Result<Response<C::Decode>, Failed> {
+    let head = poll_fn(|cx| asked.poll_response(cx)).await;
+    let head = head.map_err(Failed::before_answer)?;
+    call.stage.answered();
     let (metadata, mut receiver) = match Head::of(head, max_len) {
         Ok(Head::Open(metadata, receiver)) => (metadata, receiver),
         Ok(Head::Over(end)) => {
@@ -535,24 +472,20 @@ fn wrong_count(found: &str) -> Status {
 }
 
 /// Waits for the head of a stream of answers.
-async fn answer_stream<C: Codec, R>(
+async fn answer_stream<C: Codec>(
     channel: &Channel,
     call: &Outgoing,
     codec: &C,
-    response: R,
+    mut asked: Asked,
     requests: Option<SharedLane>,
-    open: Counted,
-) -> Result<Response<Streaming<C::Decode>>, Failed>
-where
-    R: Future<Output = Result<http::Response<RecvStream>, h2::Error>>,
-{
-    match read_head(response, channel.max_decoding_message_size).await? {
+) -> Result<Response<Streaming<C::Decode>>, Failed> {
+    match read_head(&mut asked, call, channel.max_decoding_message_size).await? {
         Head::Open(mut metadata, receiver) => {
             call.show_response(channel, &mut metadata)?;
             let ending = ResponseEnding {
                 requests,
                 on_end: call.on_end(channel),
-                open: Some(open),
+                open: asked.into_claim(),
             };
             let messages = Streaming::new(
                 receiver,
@@ -566,6 +499,7 @@ where
             if let Some(lane) = requests {
                 lane.close(Over::Answered);
             }
+            asked.ended(end.as_ref());
             // Whoever made the attempt shows its failure.
             let mut end = Ok(end?);
             if let Some(on_end) = call.on_end(channel) {
@@ -598,11 +532,14 @@ impl Head {
 }
 
 /// Waits for response headers, and finds out what they are.
-pub(super) async fn read_head<R>(response: R, max_len: usize) -> Result<Head, Failed>
-where
-    R: Future<Output = Result<http::Response<RecvStream>, h2::Error>>,
-{
-    let response = response.await.map_err(Failed::before_answer)?;
+pub(super) async fn read_head(
+    asked: &mut Asked,
+    call: &Outgoing,
+    max_len: usize,
+) -> Result<Head, Failed> {
+    let response = poll_fn(|cx| asked.poll_response(cx)).await;
+    let response = response.map_err(Failed::before_answer)?;
+    call.stage.answered();
     match Head::of(response, max_len) {
         Ok(head) => Ok(head),
         Err(foreign) => Err(Box::pin(foreign.quote()).await.into()),

@@ -13,19 +13,20 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::client::SendRequest;
+use h2::SendStream;
+use h2::client::{ResponseFuture, SendRequest};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::admission::Places;
 use super::attempts::Reports;
 use super::connection;
 use super::endpoint::{Config, Endpoint};
 use super::subchannel::Subchannel;
 use super::target::Address;
-use crate::conn::counter::Counter;
 use crate::conn::frame_meter::FrameMeter;
 use crate::conn::io::batched;
 use crate::conn::socket;
@@ -46,18 +47,29 @@ pub(super) struct Connector {
 type Dial = Pin<Box<dyn Future<Output = io::Result<Box<dyn Io>>> + Send>>;
 
 /// A connection that is READY.
-#[derive(Clone)]
 pub(super) struct Connection {
     pub(super) send: SendRequest<Bytes>,
-    /// The calls that are open on it.
-    pub(super) calls: Arc<Counter>,
+    /// The calls that are open on it, and how many may be.
+    pub(super) places: Arc<Places>,
     /// Tells it from the ones before and after it.
     pub(super) id: u64,
 }
 
+impl Connection {
+    /// Opens a stream with these headers.
+    #[inline]
+    pub(super) fn send(
+        &self,
+        request: http::Request<()>,
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        // A handle that has opened a stream over the peer's limit holds on to it; so each call has its own.
+        self.send.clone().send_request(request, false)
+    }
+}
+
 /// What an attempt has come to.
 pub(super) struct Made {
-    pub(super) connection: Connection,
+    pub(super) connection: Arc<Connection>,
     /// No calls may start on it any more.
     pub(super) lost: Arc<AtomicBool>,
 }
@@ -101,6 +113,11 @@ impl Connector {
         }
     }
 
+    /// For people: where it leads.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Connects. The connection's task runs until it ends, and reports when no more calls may start on it.
     pub(super) async fn connect(
         &self,
@@ -136,19 +153,19 @@ impl Connector {
             .await
             .map_err(|error| Error::new(ErrorKind::Connect, failed()).with_source(error))?;
         let (ready, is_ready) = oneshot::channel();
-        let calls = Arc::new(Counter::default());
+        let places = Arc::new(Places::new(&reports.admission()));
+        let connection = Arc::new(Connection { send, places, id });
         let task = Task::spawn(connection::run(
             h2,
             outlet,
             config.clone(),
-            calls.clone(),
+            &connection,
             ready,
             reports,
         ));
         match is_ready.await {
             Ok(Ok(())) => {
                 task.go_on();
-                let connection = Connection { send, calls, id };
                 Ok(Made { connection, lost })
             }
             Ok(Err(why)) => Err(Error::new(

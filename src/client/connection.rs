@@ -3,10 +3,10 @@
 //! It drives `h2`, lets bytes leave once a turn, and watches over the peer. Calls do not pass through it:
 //! each speaks to its own stream in its caller's task, and wakes this one to have its bytes sent.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,12 +14,13 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::admission::Places;
+use super::asked;
 use super::attempts::Reports;
-use super::connect::Io;
+use super::connect::{self, Io};
 use super::endpoint::Config;
 use crate::conn::alarm::Alarm;
 use crate::conn::announced::GoAway;
-use crate::conn::counter::Counter;
 use crate::conn::io::{BatchedIo, Outlet, Progress};
 use crate::conn::keepalive::{Dead, Keepalive};
 
@@ -32,19 +33,24 @@ const FAREWELL: Duration = Duration::from_secs(20);
 /// Whether the connection became READY, or why not.
 type Ready = oneshot::Sender<Result<(), String>>;
 
-/// Runs a connection until it ends. It ends by itself when nobody can make a call on it any more.
-pub(super) async fn run(
+/// Runs a connection until it ends. It ends by itself when nobody holds `handle` any more.
+pub(super) fn run(
     h2: h2::client::Connection<BatchedIo<Box<dyn Io>>, Bytes>,
     outlet: Outlet<Box<dyn Io>>,
     config: Arc<Config>,
-    calls: Arc<Counter>,
+    handle: &Arc<connect::Connection>,
     ready: Ready,
     reports: Reports,
-) {
+) -> impl Future<Output = ()> + Send + 'static {
     let mut connection = Connection {
         h2,
         outlet,
-        calls,
+        calls: handle.places.clone(),
+        handle: Arc::downgrade(handle),
+        allowed: 0,
+        held_back: None,
+        read: 0,
+        let_go_at: None,
         yielded: false,
         alarm: Alarm::default(),
         moved: Progress {
@@ -57,18 +63,30 @@ pub(super) async fn run(
         ready: Some(ready),
         reports: Some(reports),
     };
-    connection.begin(&config);
-    let end = poll_fn(|cx| connection.poll(cx)).await;
-    if let Some(verdict) = connection.outlet.verdict() {
-        connection.outlet.farewell(verdict).await;
+    async move {
+        connection.begin(&config);
+        let end = poll_fn(|cx| connection.poll(cx)).await;
+        if let Some(verdict) = connection.outlet.verdict() {
+            connection.outlet.farewell(verdict).await;
+        }
+        connection.end(end);
     }
-    connection.end(end);
 }
 
 struct Connection {
     h2: h2::client::Connection<BatchedIo<Box<dyn Io>>, Bytes>,
     outlet: Outlet<Box<dyn Io>>,
-    calls: Arc<Counter>,
+    calls: Arc<Places>,
+    /// What calls begin on; while anybody holds it, the connection stays.
+    handle: Weak<connect::Connection>,
+    /// How many calls the peer allows, as `calls` was told; 0 before READY.
+    allowed: usize,
+    /// The socket takes no bytes, and `calls` was told; how many it had taken by then.
+    held_back: Option<u64>,
+    /// How many bytes had been read when `calls` was told last.
+    read: u64,
+    /// When calls that were given up young may be reset.
+    let_go_at: Option<Instant>,
     /// It has let other tasks run since it last wrote.
     yielded: bool,
     alarm: Alarm,
@@ -110,6 +128,7 @@ impl Connection {
         if let Poll::Ready(end) = Pin::new(&mut self.h2).poll(cx) {
             return Poll::Ready(End::H2(end));
         }
+        self.look_at_calls();
         while self.alarm.poll(cx).is_ready() {
             if let Err(Dead) = self.look_around() {
                 return Poll::Ready(End::Dead);
@@ -121,6 +140,10 @@ impl Connection {
         }
         if self.ready.is_some() && self.outlet.peer_settings().is_some() {
             self.outlet.begin_batching();
+            self.look_at_limit();
+            let settings = self.outlet.peer_settings();
+            let max = settings.and_then(|settings| settings.max_header_list_size);
+            self.calls.takes_header_lists_of(max);
             let ready = self.ready.take().map(|ready| ready.send(Ok(())));
             if !matches!(ready, Some(Ok(()))) {
                 return Poll::Ready(End::H2(Ok(()))); // whoever waited has given up
@@ -128,6 +151,9 @@ impl Connection {
         }
         if let Some(goaway) = self.outlet.goaway() {
             self.no_more_calls(goaway);
+        }
+        if self.ready.is_none() {
+            self.look_at_limit();
         }
         if let Some(keepalive) = &mut self.keepalive {
             keepalive.heard(self.outlet.progress().read);
@@ -151,12 +177,75 @@ impl Connection {
         if !self.alarm.is_set() {
             self.alarm.ring_by(Instant::now() + HOUSEKEEPING);
         }
-        self.outlet.poll_drain(cx)
+        let drained = self.outlet.poll_drain(cx);
+        if drained.is_pending() || self.held_back.is_some() {
+            self.socket_is_stuck(drained.is_pending());
+        }
+        drained
+    }
+
+    /// The peer may allow another number of calls than before.
+    fn look_at_limit(&mut self) {
+        let allowed = self.h2.max_concurrent_send_streams();
+        if allowed != self.allowed {
+            self.allowed = allowed;
+            self.admit();
+        }
+    }
+
+    /// Calls ask how often the peer was heard; and some were given up and cannot be reset at once.
+    fn look_at_calls(&mut self) {
+        let read = self.outlet.progress().read;
+        if read != self.read {
+            self.read = read;
+            self.calls.hear();
+        }
+        if self.calls.young.is_busy() {
+            self.let_go_later();
+        }
+    }
+
+    #[cold]
+    fn let_go_later(&mut self) {
+        let next = || Instant::now() + asked::PAUSE;
+        let at = *self.let_go_at.get_or_insert_with(next);
+        self.alarm.ring_by(at);
+    }
+
+    #[cold]
+    fn admit(&mut self) {
+        self.calls.allow(self.allowed);
+        self.held_back = None;
+        if let Some(handle) = self.handle.upgrade() {
+            handle.fill();
+        }
+    }
+
+    /// The socket takes no bytes, or does so again.
+    #[cold]
+    fn socket_is_stuck(&mut self, stuck: bool) {
+        let written = self.outlet.progress().written;
+        if !stuck {
+            self.admit();
+        } else if self.held_back != Some(written) {
+            self.held_back = Some(written);
+            self.calls.hold_back();
+            if let Some(handle) = self.handle.upgrade() {
+                handle.fill();
+            }
+        }
     }
 
     /// The alarm rang. Sets the next alarms.
     fn look_around(&mut self) -> Result<(), Dead> {
         let now = Instant::now();
+        if self.let_go_at.is_some_and(|at| at <= now) {
+            self.let_go_at = None;
+            self.calls.young.let_go();
+        }
+        if self.calls.young.is_busy() {
+            self.let_go_later();
+        }
         let moved = self.outlet.progress();
         let is_still = moved == self.moved;
         let busy = self.calls.any() || !is_still;
@@ -223,6 +312,12 @@ impl Connection {
             (None, End::Io(error)) => error.to_string(),
             (None, End::Dead) => "the peer does not answer".to_owned(),
         }));
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.calls.young.end();
     }
 }
 

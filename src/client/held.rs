@@ -122,7 +122,7 @@ impl<Res: 'static> Answers<Res> {
                 let ending = ResponseEnding {
                     requests: Some(lane.clone()),
                     on_end,
-                    open: Some(open),
+                    open,
                 };
                 let messages = (self.read)(receiver, deadline, Ending::Response(ending));
                 return Ok(Reading::Open(Some(metadata), messages));

@@ -1,12 +1,15 @@
 //! FLOOR 3. The calling endpoint.
 //!
 //! [`Endpoint`] holds the knobs; `target` says where to; `subchannel` keeps a connection to it, by
-//! way of `attempts`, `connect`, `connection` and `backoff`; `call` is the life of one RPC, `foreign` what
-//! is made of an answer that is no gRPC, `pump` the task that sends a call's requests, and `retry` whether it may
-//! have another; `held` is a call as a conversation, and
-//! `opening` how that begins. [`Channel`] is what people hold, and `calls` what generated
+//! way of `attempts`, `connect`, `connection` and `backoff`; `call` is the life of one RPC: `admission` is when
+//! it may leave, in the `order` of the queue, `header_list` whether it may at all, `asked` how it is given up, `stage`
+//! how far it came, `foreign` what is made of an answer that is no gRPC, `shown` what interceptors see of one,
+//! `pump` the task that sends a call's requests, and `retry` whether it may have another; `held` is a call as a
+//! conversation, and `opening` how that begins. [`Channel`] is what people hold, and `calls` what generated
 //! clients stand on. Never sees the server's side.
 
+mod admission;
+mod asked;
 mod attempts;
 mod backoff;
 mod call;
@@ -17,10 +20,14 @@ mod connection;
 mod connectivity;
 mod endpoint;
 mod foreign;
+mod header_list;
 mod held;
 mod opening;
+mod order;
 mod pump;
 mod retry;
+mod shown;
+mod stage;
 mod subchannel;
 mod target;
 mod tasks;

@@ -22,7 +22,7 @@ use super::pump;
 use crate::call::caught::caught;
 use crate::call::lane::SharedLane;
 use crate::call::recv::Receiver;
-use crate::conn::counter::Counted;
+use crate::call::streaming::Claim;
 use crate::metadata::MetadataMap;
 use crate::{Code, Origin, Request, Status};
 
@@ -73,7 +73,7 @@ pub(super) enum Answer {
     Open {
         metadata: MetadataMap,
         receiver: Receiver,
-        open: Counted,
+        open: Option<Box<dyn Claim>>,
     },
     /// The call is over, and ended well.
     Over(MetadataMap),
@@ -228,19 +228,23 @@ async fn open(
 async fn answered(channel: &Channel, call: &Outgoing, lane: &SharedLane) -> Result<Answer, Status> {
     let max_len = channel.max_decoding_message_size;
     let head = call
-        .attempts_of_stream(channel, lane, |response, open| async move {
-            Ok((read_head(response, max_len).await?, open))
+        .attempts_of_stream(channel, lane, |mut asked| async move {
+            let head = read_head(&mut asked, call, max_len).await?;
+            Ok((head, asked))
         })
         .await;
     let over = match head {
-        Ok((Head::Open(metadata, receiver), open)) => {
+        Ok((Head::Open(metadata, receiver), asked)) => {
             return Ok(Answer::Open {
                 metadata,
                 receiver,
-                open,
+                open: asked.into_claim(),
             });
         }
-        Ok((Head::Over(end), _)) => end,
+        Ok((Head::Over(end), mut asked)) => {
+            asked.ended(end.as_ref());
+            end
+        }
         Err(status) => Err(status),
     };
     lane.finish(over).map(Answer::Over)

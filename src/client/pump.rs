@@ -9,6 +9,7 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -17,6 +18,7 @@ use futures_core::Stream;
 
 use super::call::within;
 use super::channel::Channel;
+use super::subchannel::Subchannel;
 use crate::call::carried::Carried;
 use crate::call::caught::{caught, drop_caught};
 use crate::call::codec::Codec;
@@ -60,7 +62,8 @@ where
         Ok(runtime) => {
             // The guard is made here: a runtime that stops may drop the task before its first poll.
             let guard = Guard(Some(lane.clone()));
-            runtime.spawn(run(guard, deadline, gather));
+            let subchannel = Arc::downgrade(channel.subchannel());
+            runtime.spawn(run(guard, subchannel, deadline, gather));
         }
         Err(none) => {
             lane.fail(none.into());
@@ -69,8 +72,12 @@ where
 }
 
 /// Until all is sent, or the call is over.
-async fn run<G>(guard: Guard, deadline: Option<Instant>, mut gather: G)
-where
+async fn run<G>(
+    guard: Guard,
+    subchannel: Weak<Subchannel>,
+    deadline: Option<Instant>,
+    mut gather: G,
+) where
     G: FnMut(&mut Context<'_>, &mut BytesMut) -> Poll<Gathered>,
 {
     let Some(lane) = &guard.0 else { return };
@@ -98,7 +105,14 @@ where
             }
         }
     });
-    if let Err(status) = within(None, deadline, pin!(work)).await {
+    // The call itself passes its deadline at the same moment; whoever is first says where it was.
+    let expired = || {
+        lane.expired(|| {
+            let subchannel = subchannel.upgrade();
+            subchannel.map_or_else(String::new, |subchannel| subchannel.what_calls_wait_for())
+        })
+    };
+    if let Err(status) = within(None, deadline, pin!(work), expired).await {
         lane.fail(status);
     }
     guard.defuse();

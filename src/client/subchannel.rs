@@ -22,10 +22,11 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
+use super::admission::{Admission, Permit, Place};
 use super::attempts::Attempts;
 use super::backoff::Backoff;
 use super::connect::{Connection, Connector, Made};
@@ -50,6 +51,8 @@ pub(super) struct Subchannel {
     changed: watch::Sender<ConnectivityState>,
     /// Tells the attempt that waits its time to wait no longer.
     pub(super) hurry: Arc<Notify>,
+    /// The calls that wait for a place on a connection.
+    pub(super) admission: Arc<Admission>,
 }
 
 /// What went wrong since the last connection that a call could use.
@@ -58,13 +61,15 @@ struct Failures {
     backoff: Backoff,
     /// A connection was lost before any call could use it.
     stillborn: bool,
+    /// The error of the last attempt.
+    last: Option<Arc<Error>>,
 }
 
 enum State {
     /// If attempts were given up, with the reason.
     Idle(Option<Stopped>),
     Connecting,
-    Ready(Connection),
+    Ready(Arc<Connection>),
     TransientFailure(Arc<Error>),
 }
 
@@ -99,6 +104,7 @@ impl Subchannel {
             calmed: AtomicU32::new(0),
             changed: watch::Sender::new(ConnectivityState::Idle),
             hurry: Arc::default(),
+            admission: Admission::new(),
         })
     }
 
@@ -130,32 +136,41 @@ impl Subchannel {
         Ok(())
     }
 
-    /// A connection to make a call on, now, if the state is READY.
-    pub(super) fn ready_now(&self) -> Option<Connection> {
+    /// A place on a connection for a call, now, if the state is READY and nobody waits.
+    #[inline]
+    pub(super) fn ready_now(&self) -> Option<Permit> {
+        self.if_ready(|connection| self.admission.now(connection))?
+    }
+
+    #[inline]
+    pub(super) fn if_ready<T>(&self, look: impl FnOnce(&Arc<Connection>) -> T) -> Option<T> {
         match &*self.lock() {
-            State::Ready(connection) => Some(connection.clone()),
+            State::Ready(connection) => Some(look(connection)),
             _ => None,
         }
     }
 
-    /// A connection to make a call on. Waits while an attempt is under way, and, with `wait_for_ready`, as
-    /// long as it takes. Dropping the future stops the wait.
+    /// A place on a connection for a call. Waits while an attempt is under way, and, with `wait_for_ready`, as
+    /// long as it takes; then for its turn. Dropping the future stops the wait.
     ///
-    /// The error is UNAVAILABLE, with the reason why the last attempt failed.
+    /// The error is UNAVAILABLE, with the reason why the last attempt failed; or DEADLINE_EXCEEDED, if the turn
+    /// comes too late for an answer.
     pub(super) async fn ready(
         self: &Arc<Self>,
         wait_for_ready: bool,
-    ) -> Result<Connection, Status> {
-        if let Some(connection) = self.ready_now() {
-            return Ok(connection);
+        deadline: Option<Instant>,
+    ) -> Result<Permit, Status> {
+        if let Some(permit) = self.ready_now() {
+            return Ok(permit);
         }
+        let place = Place::join(&self.admission, deadline);
         let mut begun = 0;
         // Changes are watched from before the first look, so that none is missed between look and wait.
         let mut changes = self.changed.subscribe();
         loop {
             changes.mark_unchanged();
-            match &*self.lock() {
-                State::Ready(connection) => return Ok(connection.clone()),
+            let connection = match &*self.lock() {
+                State::Ready(connection) => Some(connection.clone()),
                 //= WAIT-FOR-READY  fail-fast in TRANSIENT_FAILURE only; IDLE and CONNECTING are waited for
                 State::TransientFailure(error) if !wait_for_ready => {
                     return Err(unavailable(error));
@@ -163,18 +178,26 @@ impl Subchannel {
                 State::Idle(Some(stopped)) if !stopped.allows_after(begun) => {
                     return Err(unavailable(&stopped.error));
                 }
-                State::Idle(_) => begun += 1,
-                State::Connecting | State::TransientFailure(_) => {}
+                State::Idle(_) => {
+                    begun += 1;
+                    None
+                }
+                State::Connecting | State::TransientFailure(_) => None,
+            };
+            match connection {
+                // For this call, which has just come, and for those that came while there was no connection.
+                Some(connection) => self.admission.fill(&connection),
+                None => self.connect()?,
             }
-            self.connect()?;
-            if changes.changed().await.is_err() {
-                return Err(Status::library(
-                    Code::Unavailable,
-                    "the channel is closed",
-                    Origin::Transport,
-                ));
+            if let Some(turn) = place.turn(&mut changes).await {
+                return turn;
             }
         }
+    }
+
+    /// The error of the last attempt, if there was one since the last connection.
+    pub(super) fn last_error(&self) -> Option<Arc<Error>> {
+        self.failures().last.clone()
     }
 
     /// Waits for the first attempt to end.
@@ -208,8 +231,11 @@ impl Subchannel {
     /// No more calls on connection `id`: the next one makes another.
     pub(super) fn lost(&self, id: u64) {
         let mut state = self.lock();
-        if matches!(&*state, State::Ready(connection) if connection.id == id) {
-            self.enter(&mut state, State::Idle(None));
+        if let State::Ready(connection) = &*state {
+            if connection.id == id {
+                connection.places.close();
+                self.enter(&mut state, State::Idle(None));
+            }
         }
     }
 
@@ -217,6 +243,10 @@ impl Subchannel {
         let name = next.name();
         **state = next;
         self.changed.send_replace(name);
+    }
+
+    fn failures(&self) -> MutexGuard<'_, Failures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -247,11 +277,12 @@ impl Drop for Subchannel {
 impl Subchannel {
     /// Takes the result of an attempt; tells how long to wait after a failure.
     pub(super) fn attempted(&self, result: Result<Made, Error>) -> Option<Duration> {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = self.failures();
         let mut state = self.lock();
         let error = match result {
             Ok(made) if !made.lost.load(Ordering::Relaxed) => {
                 *failures = Failures::default();
+                self.admission.begin();
                 self.enter(&mut state, State::Ready(made.connection));
                 return None;
             }
@@ -268,7 +299,9 @@ impl Subchannel {
             Err(error) => error,
         };
         //= WAIT-FOR-READY  TRANSIENT_FAILURE stays until READY
-        self.enter(&mut state, State::TransientFailure(Arc::new(error)));
+        let error = Arc::new(error);
+        failures.last = Some(error.clone());
+        self.enter(&mut state, State::TransientFailure(error));
         Some(
             failures
                 .backoff

@@ -225,7 +225,6 @@ impl MetadataMap {
 
     /// What [`extend_headers`](Self::extend_headers) appends, counted as HTTP/2 counts a header list: 32 are
     /// added for each name and value (RFC 9113 §6.5.2).
-    #[cfg(feature = "server")]
     pub(crate) fn sent_size(&self) -> usize {
         self.headers
             .iter()

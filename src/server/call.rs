@@ -172,7 +172,7 @@ pub(crate) fn open<C: Codec>(
     };
     reply.deadline = Timer::new(deadline);
     if reply.deadline.is_over() {
-        return Err(reply.finish(Err(deadline::exceeded().into())));
+        return Err(reply.finish(Err(deadline::exceeded(deadline::IN_HANDLER).into())));
     }
     let facts = ServerFacts {
         deadline,
@@ -423,7 +423,9 @@ impl Reply {
             }
             match end {
                 //= GRPC-DEADLINE-SERVER  server drops the handler; DEADLINE_EXCEEDED trailers
-                None if self.deadline.is_over() => break Err(deadline::exceeded().into()),
+                None if self.deadline.is_over() => {
+                    break Err(deadline::exceeded(deadline::IN_HANDLER).into());
+                }
                 None => {}
                 Some(Ok(())) => break Ok(trailers),
                 Some(Err(status)) => break Err(status.into()),
@@ -479,7 +481,7 @@ impl Reply {
         //= GRPC-DEADLINE-SERVER  server drops the handler; DEADLINE_EXCEEDED trailers
         self.deadline
             .poll(cx)
-            .map(|()| Err(deadline::exceeded().into()))
+            .map(|()| Err(deadline::exceeded(deadline::IN_HANDLER).into()))
     }
 
     /// `Ready` when the caller has reset the stream or the connection is gone.

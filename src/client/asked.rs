@@ -1,0 +1,196 @@
+//! How is a call given up that has only just begun?
+//!
+//! Dropping a call resets its stream. That is right, and one by one harmless. But callers drop calls in
+//! bursts: a hedge that is won, a `select!`, a page that is closed. `h2` takes a stream back by
+//! RST_STREAM only, and sends the HEADERS first if the call was dropped before its connection's next turn. And
+//! servers defend themselves against streams that are reset before they were taken up (CVE-2023-44487): those
+//! on `h2` close the whole connection at the 21st.
+//!
+//! So of calls that are given up [`Young`], before the peer was heard after their HEADERS, a few are reset at once;
+//! the others stay as they are for some milliseconds, in their places, and are let go a few at a time. A peer
+//! that answers meanwhile has spared both sides the reset.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use h2::RecvStream;
+use h2::client::ResponseFuture;
+
+use super::admission::Permit;
+use crate::Status;
+use crate::call::lane::SharedLane;
+use crate::call::streaming::Claim;
+
+/// So many young calls are reset in a burst. Servers bear 20 (`h2`) or hundreds (nghttp2, Envoy).
+const BURST: usize = 16;
+
+/// A peer that does not take calls up within this time is slow by any measure.
+pub(super) const PAUSE: Duration = Duration::from_millis(20);
+
+/// A request that was sent, until its answer has begun; then the call's place on its connection.
+pub(super) struct Asked {
+    /// `None` once it is known how the answer begins.
+    response: Option<ResponseFuture>,
+    /// `None` only when it was taken out.
+    permit: Option<Permit>,
+    /// The requests, if they are a stream: kept no longer once the answer has begun.
+    lane: Option<SharedLane>,
+}
+
+impl Asked {
+    pub(super) fn new(response: ResponseFuture, permit: Permit) -> Self {
+        Self {
+            response: Some(response),
+            permit: Some(permit),
+            lane: None,
+        }
+    }
+
+    /// The same, of requests that `lane` sends.
+    pub(super) fn by(mut self, lane: &SharedLane) -> Self {
+        self.lane = Some(lane.clone());
+        self
+    }
+
+    /// The answer's headers.
+    pub(super) fn poll_response(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<http::Response<RecvStream>, h2::Error>> {
+        let Some(response) = &mut self.response else {
+            return Poll::Pending;
+        };
+        let response = ready!(Pin::new(response).poll(cx));
+        self.response = None;
+        if response.is_ok() {
+            if let Some(lane) = &self.lane {
+                lane.commit();
+            }
+            if let Some(permit) = &mut self.permit {
+                permit.heard();
+            }
+        }
+        Poll::Ready(response)
+    }
+
+    /// The call ended so.
+    #[inline]
+    pub(super) fn ended<T>(&mut self, end: Result<&T, &Status>) {
+        if let Some(permit) = &mut self.permit {
+            permit.ended(end);
+        }
+    }
+
+    /// The call's place, for what comes after the headers.
+    pub(super) fn into_claim(mut self) -> Option<Box<dyn Claim>> {
+        self.permit.take().map(|permit| Box::new(permit) as _)
+    }
+
+    /// Nobody waits for the answer any more.
+    #[cold]
+    fn give_up(&mut self, response: ResponseFuture) {
+        let Some(permit) = self.permit.take() else {
+            return;
+        };
+        if !permit.is_young() {
+            return;
+        }
+        let connection = permit.connection.clone();
+        if let Some(kept) = connection.places.young.keep((response, permit)) {
+            drop(kept);
+        } else if let Some(lane) = &self.lane {
+            // What it would reset at once is reset in its turn.
+            lane.let_go();
+        }
+    }
+}
+
+impl Drop for Asked {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(response) = self.response.take() {
+            self.give_up(response);
+        }
+    }
+}
+
+/// What keeps a stream open: dropped in this order, it is reset, and its place is free.
+type Kept = (ResponseFuture, Permit);
+
+/// The calls of one connection that were given up young.
+#[derive(Default)]
+pub(super) struct Young {
+    /// There is something to do for the connection, after a pause.
+    busy: AtomicBool,
+    queue: Mutex<Queue>,
+}
+
+struct Queue {
+    /// So many may be reset before the next pause. `<= BURST`.
+    left: usize,
+    kept: VecDeque<Kept>,
+    /// The connection is gone: nothing is kept any more.
+    over: bool,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            left: BURST,
+            kept: VecDeque::new(),
+            over: false,
+        }
+    }
+}
+
+impl Young {
+    /// Keeps a call that was given up; gives it back if it may be reset now.
+    fn keep(&self, call: Kept) -> Option<Kept> {
+        let mut queue = self.lock();
+        if queue.over {
+            return Some(call);
+        }
+        self.busy.store(true, Ordering::SeqCst);
+        if queue.left > 0 {
+            queue.left -= 1;
+            return Some(call);
+        }
+        queue.kept.push_back(call);
+        None
+    }
+
+    /// Is there anything to do after the next pause? The reset that made it so has the connection's task woken.
+    #[inline]
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::SeqCst)
+    }
+
+    /// A pause is over: the next few are reset.
+    pub(super) fn let_go(&self) {
+        let mut queue = self.lock();
+        let now = queue.kept.len().min(BURST);
+        let gone: Vec<Kept> = queue.kept.drain(..now).collect();
+        queue.left = BURST - now;
+        self.busy.store(now > 0, Ordering::SeqCst);
+        drop(queue);
+        drop(gone);
+    }
+
+    /// The connection is gone, and with it every stream.
+    pub(super) fn end(&self) {
+        let mut queue = self.lock();
+        queue.over = true;
+        let kept = std::mem::take(&mut queue.kept);
+        drop(queue);
+        drop(kept);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
