@@ -9,7 +9,10 @@
 //!
 //! What was said in the panic stays in this process: the panic hook has printed it.
 
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use crate::{Code, Origin, Status};
 
@@ -43,6 +46,43 @@ pub(crate) fn drop_caught<T>(value: T) -> Result<(), Panicked> {
     }
 }
 
+/// Polls a future of the user's, and drops it as soon as it is ready or has panicked. `Pending` for ever once it
+/// is gone.
+#[inline]
+pub(crate) fn poll_caught<W: Future>(
+    mut work: Pin<&mut Option<W>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<W::Output, Panicked>> {
+    let Some(running) = work.as_mut().as_pin_mut() else {
+        return Poll::Pending;
+    };
+    match caught(|| running.poll(cx)) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(output)) => match clear_caught(work) {
+            Ok(()) => Poll::Ready(Ok(output)),
+            Err(panicked) => {
+                let _ = drop_caught(output);
+                Poll::Ready(Err(panicked))
+            }
+        },
+        Err(panicked) => {
+            let _ = clear_caught(work);
+            Poll::Ready(Err(panicked))
+        }
+    }
+}
+
+/// Drops a value of the user's where it is pinned.
+#[inline]
+pub(crate) fn clear_caught<T>(mut value: Pin<&mut Option<T>>) -> Result<(), Panicked> {
+    if std::mem::needs_drop::<T>() {
+        caught(|| value.set(None))
+    } else {
+        value.set(None);
+        Ok(())
+    }
+}
+
 /// What a panic carries is a value of the user's too, whose `Drop` may panic; then it is let be.
 #[cold]
 fn forget(payload: Box<dyn std::any::Any + Send>) -> Panicked {
@@ -54,6 +94,9 @@ fn forget(payload: Box<dyn std::any::Any + Send>) -> Panicked {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::Waker;
+
     use super::*;
 
     /// Panics when it is dropped.
@@ -75,5 +118,26 @@ mod tests {
         );
         assert_eq!(drop_caught(7), Ok(()));
         assert_eq!(drop_caught(Mine), Err(Panicked));
+    }
+
+    #[test]
+    fn s08_a_future_is_dropped_when_it_is_ready_and_may_panic_then() {
+        let cx = &mut Context::from_waker(Waker::noop());
+        let mut ready = pin!(Some(async { 7 }));
+        assert_eq!(poll_caught(ready.as_mut(), cx), Poll::Ready(Ok(7)));
+        assert!(ready.is_none());
+        assert_eq!(poll_caught(ready, cx), Poll::Pending);
+
+        let mine = Mine;
+        let mut last = pin!(Some(std::future::poll_fn(move |_| {
+            let _ = &mine;
+            Poll::Ready(7)
+        })));
+        assert_eq!(poll_caught(last.as_mut(), cx), Poll::Ready(Err(Panicked)));
+        assert!(last.is_none());
+
+        let mut panics = pin!(Some(std::future::poll_fn(|_| -> Poll<()> { panic!() })));
+        assert_eq!(poll_caught(panics.as_mut(), cx), Poll::Ready(Err(Panicked)));
+        assert!(panics.is_none());
     }
 }

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::connection::{self, Closed, Shared};
 use super::drain::{Drain, DrainReport, Phase};
 use super::observer::CloseReason;
+use crate::call::caught::{caught, drop_caught};
 use crate::conn::counter::Counter;
 use crate::conn::verdict::Verdict;
 use crate::{ConnectInfo, Connected};
@@ -91,7 +92,8 @@ impl Acceptor {
         let watched = self.shared.events.connection(info.clone());
         let drain = self.drain.watch();
         let handshaking = self.handshaking.clone().count();
-        let closed = connection::serve(io, info, self.shared.clone(), drain, handshaking).await;
+        let closed =
+            connection::serve_caught(io, info, self.shared.clone(), drain, handshaking).await;
         watched.closed(closed)
     }
 
@@ -200,8 +202,16 @@ impl Acceptor {
     where
         IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
     {
-        let info = Arc::new(io.connect_info());
-        let watched = self.shared.events.connection(info.clone());
+        let events = &self.shared.events;
+        let Ok(info) = caught(|| io.connect_info()) else {
+            // A peer that has gone already has no address, and `unwrap` is soon written.
+            let watched = events.connection(Arc::default());
+            let _ = drop_caught(io);
+            let _ = watched.closed(Closed::Panicked);
+            return;
+        };
+        let info = Arc::new(info);
+        let watched = events.connection(info.clone());
         let (open, handshaking) = (
             self.connections.clone().count(),
             self.handshaking.clone().count(),
@@ -209,7 +219,7 @@ impl Acceptor {
         let (drain, shared) = (self.drain.watch(), self.shared.clone());
         tokio::spawn(async move {
             // Made in here, and not handed in: the task would have room for it twice.
-            let closed = connection::serve(io, info, shared, drain, handshaking).await;
+            let closed = connection::serve_caught(io, info, shared, drain, handshaking).await;
             // What ended it was told to whoever watches.
             let _ = watched.closed(closed);
             drop(open);
@@ -282,6 +292,7 @@ impl Closed {
             Self::Guarded(_) => CloseReason::Protocol,
             Self::Foreign(_) => CloseReason::Foreign,
             Self::Io(_) => CloseReason::Io,
+            Self::Panicked => CloseReason::Panicked,
         }
     }
 
@@ -295,6 +306,7 @@ impl Closed {
             Self::Guarded(verdict) => Err(error(&verdict.to_string())),
             Self::Foreign(what) => Err(error(what)),
             Self::Io(source) => Err(error("the connection was lost").with_source(source)),
+            Self::Panicked => Err(error("the connection's IO panicked")),
         }
     }
 }

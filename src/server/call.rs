@@ -16,10 +16,9 @@
 //! through one place, [`Reply::finish`].
 
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -32,7 +31,8 @@ use http::uri::PathAndQuery;
 use super::resets::Resets;
 use super::service::MethodOptions;
 use crate::call::Side;
-use crate::call::codec::{BytesCodec, Codec};
+use crate::call::caught::{Panicked, caught, clear_caught, drop_caught, poll_caught};
+use crate::call::codec::Codec;
 use crate::call::meter::Meter;
 use crate::call::recv::Receiver;
 use crate::call::retraction::Retraction;
@@ -133,10 +133,9 @@ impl From<Refusal> for Failure {
 ///
 /// It stays in one place while the call lasts, and hands out what it holds by reference: a call's future
 /// is copied around as little as possible, and small enough to be allocated cheaply.
-pub(crate) struct Opened<C> {
+pub(crate) struct Opened {
     request: Option<Request<()>>,
     receiver: Option<Receiver>,
-    codec: C,
     deadline: Option<Instant>,
     /// Of the server and of the service, in this order.
     interceptors: Interceptors,
@@ -146,13 +145,12 @@ pub(crate) struct Opened<C> {
 
 /// Reads the head: is it gRPC, can we read it, how long may it take? An error is answered at once.
 #[inline(always)]
-pub(crate) fn open<C: Codec>(
+pub(crate) fn open(
     incoming: Incoming,
     context: Arc<CallContext>,
     interceptors: &Interceptors,
     options: &MethodOptions,
-    codec: C,
-) -> Result<(Reply, Opened<C>), Outcome> {
+) -> Result<(Reply, Opened), Outcome> {
     let Incoming { request, respond } = incoming;
     let (parts, body) = request.into_parts();
     let mut reply = Reply {
@@ -196,7 +194,6 @@ pub(crate) fn open<C: Codec>(
             Side::Server,
             reply.context.meter.clone(),
         )),
-        codec,
         deadline,
         interceptors: interceptors.clone(),
         intercepted: None,
@@ -204,11 +201,14 @@ pub(crate) fn open<C: Codec>(
     Ok((reply, opened))
 }
 
-impl<C: Codec> Opened<C> {
+impl Opened {
     /// The only message of a unary or server-streaming request.
     ///
     /// The end is waited for as well, so that a handler never answers a request with a second message.
-    pub(crate) async fn one_message(&mut self) -> Result<Request<C::Decode>, Status> {
+    pub(crate) async fn one_message<C: Codec>(
+        &mut self,
+        codec: &C,
+    ) -> Result<Request<C::Decode>, Status> {
         self.intercept().await?;
         let Some(receiver) = &mut self.receiver else {
             return Err(wrong_count("no more"));
@@ -220,13 +220,14 @@ impl<C: Codec> Opened<C> {
         if !receiver.is_finished() && poll_fn(|cx| receiver.poll_message(cx)).await?.is_some() {
             return Err(wrong_count("more than 1"));
         }
-        let message = self.codec.decode(&mut payload)?;
+        let message = codec.decode(&mut payload)?;
         Ok(self.take_request().map(|()| message))
     }
 
     /// All messages of a streaming request, as they come; their end may be taken back.
-    pub(crate) async fn stream(
+    pub(crate) async fn stream<C: Codec>(
         &mut self,
+        codec: &C,
         retraction: &Retraction,
     ) -> Result<Request<Streaming<C::Decode>>, Status> {
         self.intercept().await?;
@@ -235,7 +236,7 @@ impl<C: Codec> Opened<C> {
         };
         let deadline = Timer::new(self.deadline);
         let ending = Ending::Request(retraction.clone());
-        let messages = Streaming::new(receiver, self.codec.clone(), deadline, ending);
+        let messages = Streaming::new(receiver, codec.clone(), deadline, ending);
         Ok(self.take_request().map(|()| messages))
     }
 
@@ -307,15 +308,18 @@ pub(crate) struct Reply {
 impl Reply {
     /// Sends the headers of what the handler gave; the messages are next. `response` is a failure of
     /// [`watch`](Self::watch), or the handler's own result. An error is a call that is over.
-    pub(crate) fn send_headers<C, S>(
+    pub(crate) fn send_headers<S>(
         &mut self,
         response: Result<Result<Response<S>, Status>, Failure>,
-        opened: &mut Opened<C>,
+        opened: &mut Opened,
     ) -> Result<(S, Option<Box<MetadataMap>>), Outcome> {
         // Nobody reads on: the rest of the request, if any, is not wanted.
         opened.receiver = None;
         let failure = match response {
-            Ok(Ok(response)) => {
+            Ok(Ok(mut response)) => {
+                if !response.extensions().is_empty() {
+                    let _ = drop_caught(std::mem::take(response.extensions_mut()));
+                }
                 let (mut metadata, messages, trailers) = response.into_ends();
                 if let Err(status) = opened.show_headers(&mut metadata) {
                     return Err(self.finish(Err(status.into())));
@@ -344,15 +348,22 @@ impl Reply {
         &mut self,
         message: C::Encode,
         trailers: Option<Box<MetadataMap>>,
-        opened: &Opened<C>,
+        opened: &Opened,
+        codec: &C,
         options: &MethodOptions,
     ) -> Outcome {
         let mut bytes = BytesMut::new();
         let max_len = options.max_encoding_message_size;
-        let encoded = caught(|| send::encode(&opened.codec, &message, max_len, &mut bytes));
-        drop(message);
-        let encoded = encoded.and_then(|encoded| encoded);
-        let mut end = encoded.map(|()| trailers).map_err(Failure::from);
+        let encoded = caught(|| send::encode(codec, &message, max_len, &mut bytes));
+        let dropped = drop_caught(message);
+        let mut end = match (encoded, dropped) {
+            (Ok(Ok(())), Ok(())) => Ok(trailers),
+            (Ok(Err(status)), _) => Err(Failure::Status(status)),
+            _ => {
+                bytes.clear();
+                Err(panicked().into())
+            }
+        };
         if let Some(rest) = self.send_small(bytes.freeze()) {
             if let Err(failure) = Box::pin(self.send(rest, || Duration::ZERO)).await {
                 end = Err(failure);
@@ -367,7 +378,8 @@ impl Reply {
         &mut self,
         messages: S,
         trailers: Option<Box<MetadataMap>>,
-        opened: &Opened<C>,
+        opened: &Opened,
+        codec: &C,
         options: &MethodOptions,
         requests: Option<&Retraction>,
     ) -> Outcome
@@ -378,18 +390,18 @@ impl Reply {
         let mut messages = pin!(Some(messages));
         let mut batch = BytesMut::new();
         let end = loop {
-            let gathered = pin!(poll_fn(|cx| {
+            let gathered = pin!(Some(poll_fn(|cx| {
                 let Some(messages) = messages.as_mut().as_pin_mut() else {
                     return Poll::Ready(None);
                 };
                 poll_batch(
                     messages,
                     cx,
-                    &opened.codec,
+                    codec,
                     options.max_encoding_message_size,
                     &mut batch,
                 )
-            }));
+            })));
             let gathered = match requests {
                 Some(requests) => self.watch_reading(gathered, requests).await,
                 None => self.watch(gathered).await,
@@ -410,7 +422,7 @@ impl Reply {
             };
             if let Some(bytes) = bytes {
                 let sent = self.send(bytes, || {
-                    messages.set(None);
+                    let _ = clear_caught(messages.as_mut());
                     LAST_WORDS
                 });
                 if let Err(failure) = sent.await {
@@ -431,22 +443,28 @@ impl Reply {
                 Some(Err(status)) => break Err(status.into()),
             }
         };
+        // The answer is complete, or has failed already: a panic changes nothing of it.
+        let _ = clear_caught(messages);
         self.finish(opened.show_end(end))
     }
 
     /// Waits for `work`, which runs the user's code, or for what ends the call first.
+    ///
+    /// However it ends, `work` has been dropped then: its `Drop` is code of the user's too.
     pub(crate) async fn watch<W: Future>(
         &mut self,
-        mut work: Pin<&mut W>,
+        mut work: Pin<&mut Option<W>>,
     ) -> Result<W::Output, Failure> {
         poll_fn(|cx| {
             if let Poll::Ready(result) = poll_caught(work.as_mut(), cx) {
-                return Poll::Ready(result);
+                return Poll::Ready(result.map_err(|_| panicked().into()));
             }
-            if self.poll_reset(cx).is_ready() {
-                return Poll::Ready(Err(Failure::Gone));
-            }
-            self.poll_deadline(cx)
+            let over = match self.poll_reset(cx) {
+                Poll::Ready(_) => Failure::Gone,
+                Poll::Pending => ready!(self.poll_deadline(cx)),
+            };
+            let _ = clear_caught(work.as_mut());
+            Poll::Ready(Err(over))
         })
         .await
     }
@@ -455,18 +473,23 @@ impl Reply {
     /// does, who would take their end for a clean one, and lets it find the reset there.
     pub(crate) async fn watch_reading<W: Future>(
         &mut self,
-        mut work: Pin<&mut W>,
+        mut work: Pin<&mut Option<W>>,
         requests: &Retraction,
     ) -> Result<W::Output, Failure> {
         poll_fn(|cx| {
             let is_gone = self.poll_retraction(cx, requests).is_ready();
             // Polled where the request arrived, which is where all that came with it was read.
             let is_settled = cx.waker().will_wake(Waker::noop());
-            match requests.reading(is_settled, || poll_caught(work.as_mut(), cx)) {
-                Poll::Ready(result) => Poll::Ready(result),
-                Poll::Pending if is_gone => Poll::Ready(Err(Failure::Gone)),
-                Poll::Pending => self.poll_deadline(cx),
+            let polled = requests.reading(is_settled, || poll_caught(work.as_mut(), cx));
+            if let Poll::Ready(result) = polled {
+                return Poll::Ready(result.map_err(|_| panicked().into()));
             }
+            let over = match is_gone {
+                true => Failure::Gone,
+                false => ready!(self.poll_deadline(cx)),
+            };
+            let _ = clear_caught(work.as_mut());
+            Poll::Ready(Err(over))
         })
         .await
     }
@@ -477,11 +500,11 @@ impl Reply {
     }
 
     /// `Ready` when the deadline has passed.
-    fn poll_deadline<T>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Failure>> {
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
         //= GRPC-DEADLINE-SERVER  server drops the handler; DEADLINE_EXCEEDED trailers
         self.deadline
             .poll(cx)
-            .map(|()| Err(deadline::exceeded(deadline::IN_HANDLER).into()))
+            .map(|()| deadline::exceeded(deadline::IN_HANDLER).into())
     }
 
     /// `Ready` when the caller has reset the stream or the connection is gone.
@@ -552,7 +575,12 @@ impl Reply {
     fn finish(&mut self, end: Result<Option<Box<MetadataMap>>, Failure>) -> Outcome {
         let (headers, code, accept) = match fitting(end) {
             Ok(metadata) => (trailers::write_ok(metadata.as_deref()), Code::Ok, None),
-            Err(Failure::Status(status)) => (trailers::write_status(&status), status.code(), None),
+            Err(Failure::Status(status)) => {
+                let end = (trailers::write_status(&status), status.code(), None);
+                // Its source is a value of the user's.
+                let _ = drop_caught(status);
+                end
+            }
             Err(Failure::Encoding(status)) => (
                 trailers::write_status(&status),
                 status.code(),
@@ -595,11 +623,13 @@ impl Reply {
     }
 }
 
-impl<C> Opened<C> {
+impl Opened {
     /// Lets interceptors see the response metadata. An error is a panic of theirs.
     fn show_headers(&self, metadata: &mut MetadataMap) -> Result<(), Status> {
         match &self.intercepted {
-            Some(call) => caught(|| self.interceptors.response(call, metadata)),
+            Some(call) => {
+                caught(|| self.interceptors.response(call, metadata)).map_err(|_| panicked())
+            }
             None => Ok(()),
         }
     }
@@ -611,7 +641,7 @@ impl<C> Opened<C> {
     ) -> Result<Option<Box<MetadataMap>>, Failure> {
         match &self.intercepted {
             Some(call) => {
-                caught(|| self.show_end_of(call, end)).unwrap_or_else(|status| Err(status.into()))
+                caught(|| self.show_end_of(call, end)).unwrap_or_else(|_| Err(panicked().into()))
             }
             None => end,
         }
@@ -656,31 +686,16 @@ fn fitting(
     end
 }
 
-/// Polls the user's code. A panic is the end of its call and of nothing else: it is not polled again.
-fn poll_caught<W: Future>(
-    work: Pin<&mut W>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<W::Output, Failure>> {
-    match caught(|| work.poll(cx)) {
-        Ok(polled) => polled.map(Ok),
-        Err(panicked) => Poll::Ready(Err(panicked.into())),
-    }
-}
-
-/// Runs code of the user's. A panic is the end of its call and of nothing else.
-pub(crate) fn caught<T>(code: impl FnOnce() -> T) -> Result<T, Status> {
-    catch_unwind(AssertUnwindSafe(code)).map_err(|_| panicked())
-}
-
-/// What the caller learns of a panic: that it happened. Its text stays in this process.
+/// What the caller learns of a panic: that it happened.
+#[cold]
 fn panicked() -> Status {
-    Status::library(Code::Internal, "the handler panicked", Origin::LocalLimit)
+    Panicked.status("the handler")
 }
 
 /// Answers a request that no method is registered for.
 pub(crate) fn refuse(incoming: Incoming, context: Arc<CallContext>, status: Status) -> Outcome {
     let (nobody, options) = (Interceptors::default(), MethodOptions::default());
-    match open(incoming, context, &nobody, &options, BytesCodec) {
+    match open(incoming, context, &nobody, &options) {
         Ok((mut reply, _)) => reply.finish(Err(Failure::Status(status))),
         Err(outcome) => outcome,
     }

@@ -19,7 +19,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -28,7 +28,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
-use super::call::{CallContext, Incoming, Outcome, caught};
+use super::call::{CallContext, Incoming, Outcome};
 use super::drain::{ConnectionDrain, Phase, Tally};
 use super::events::Events;
 use super::inline::InlineBudget;
@@ -38,6 +38,7 @@ use super::router::{Entry, Router};
 use super::upkeep::{Due, OFTEN, Sight, Upkeep};
 use crate::ConnectInfo;
 use crate::call::carried::Carried;
+use crate::call::caught::{caught, poll_caught};
 use crate::call::timer;
 use crate::conn::alarm::Alarm;
 use crate::conn::chance;
@@ -95,12 +96,30 @@ pub(crate) enum Closed {
     Foreign(&'static str),
     /// The socket failed.
     Io(io::Error),
+    /// The IO, which is code of the user's, panicked.
+    Panicked,
+}
+
+/// As [`serve`]; a panic of the IO, in its `Drop` as well, is the end of this connection.
+pub(crate) async fn serve_caught<IO>(
+    io: IO,
+    info: Arc<ConnectInfo>,
+    shared: Arc<Shared>,
+    drain: ConnectionDrain,
+    handshaking: Counted,
+) -> Closed
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let mut serving = pin!(Some(serve(io, info, shared, drain, handshaking)));
+    let served = poll_fn(|cx| poll_caught(serving.as_mut(), cx)).await;
+    served.unwrap_or(Closed::Panicked)
 }
 
 /// Serves one connection until it ends. Dropping the future cuts it, and cancels its calls.
 ///
 /// `handshaking` is dropped when the peer has shown that it speaks HTTP/2.
-pub(crate) async fn serve<IO>(
+async fn serve<IO>(
     io: IO,
     info: Arc<ConnectInfo>,
     shared: Arc<Shared>,
@@ -304,7 +323,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         };
         if !entry.spawn_always() && self.budget.allows(timer::now) {
             // No waker: if it has to wait, its own task polls it again, and that poll leaves one.
-            let polled = poll_caught(&mut call, &mut Context::from_waker(Waker::noop()));
+            let polled = poll_call(&mut call, &mut Context::from_waker(Waker::noop()));
             self.budget.polled(timer::now);
             if let Poll::Ready(outcome) = polled {
                 self.shared.tally.ended(entry, outcome);
@@ -405,7 +424,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
 
 /// Polls a call, which sees to panics of the user's code itself; but what that code leaves behind is dropped
 /// last, and may panic too. It must not take its neighbours along.
-fn poll_caught(call: &mut CallFuture, cx: &mut Context<'_>) -> Poll<Outcome> {
+fn poll_call(call: &mut CallFuture, cx: &mut Context<'_>) -> Poll<Outcome> {
     caught(|| call.as_mut().poll(cx)).unwrap_or(Poll::Ready(Outcome::Cut))
 }
 
@@ -425,7 +444,7 @@ impl Future for Spawn {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let outcome = ready!(this.span.run(|| poll_caught(&mut this.call, cx)));
+        let outcome = ready!(this.span.run(|| poll_call(&mut this.call, cx)));
         self.tally.ended(&self.entry, outcome);
         Poll::Ready(())
     }

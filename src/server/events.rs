@@ -16,6 +16,7 @@ use super::drain::DrainReport;
 use super::method::CallFuture;
 use super::observer::{CallEnd, CallOutcome, CallStart, CloseReason, ConnectionEnd, Observer};
 use super::router::Entry;
+use crate::call::caught::caught;
 use crate::call::meter::Meter;
 use crate::call::timer;
 use crate::{ConnectInfo, Status};
@@ -113,11 +114,12 @@ impl Events {
         Box::new(call)
     }
 
+    /// A listener that panics is the worse for it, and nobody else is: what it is told of goes on.
     fn each(&self, tell: impl Fn(&dyn Observer)) {
         #[cfg(feature = "tracing")]
-        tell(&told::Tracing);
+        let _ = caught(|| tell(&told::Tracing));
         if let Some(observer) = &self.observer {
-            tell(&**observer);
+            let _ = caught(|| tell(&**observer));
         }
     }
 }

@@ -45,8 +45,9 @@ pub struct Methods<T> {
 }
 
 /// One registered method: everything its calls share.
-struct Entry<T, F> {
+struct Entry<T, C, F> {
     service: Arc<T>,
+    codec: C,
     handler: F,
     options: MethodOptions,
 }
@@ -97,14 +98,14 @@ impl<T: Send + Sync + 'static> Methods<T> {
         self.route(name, codec, handler, |entry, mut reply, mut opened| {
             Box::pin(async move {
                 let handled = async {
-                    let request = opened.one_message().await?;
+                    let request = opened.one_message(&entry.codec).await?;
                     (entry.handler)(entry.service.clone(), request).await
                 };
-                let response = reply.watch(pin!(handled)).await;
+                let response = reply.watch(pin!(Some(handled))).await;
                 match reply.send_headers(response, &mut opened) {
                     Ok((message, trailers)) => {
                         reply
-                            .send_message(message, trailers, &opened, &entry.options)
+                            .send_message(message, trailers, &opened, &entry.codec, &entry.options)
                             .await
                     }
                     Err(outcome) => outcome,
@@ -124,14 +125,21 @@ impl<T: Send + Sync + 'static> Methods<T> {
         self.route(name, codec, handler, |entry, mut reply, mut opened| {
             Box::pin(async move {
                 let handled = async {
-                    let request = opened.one_message().await?;
+                    let request = opened.one_message(&entry.codec).await?;
                     (entry.handler)(entry.service.clone(), request).await
                 };
-                let response = reply.watch(pin!(handled)).await;
+                let response = reply.watch(pin!(Some(handled))).await;
                 match reply.send_headers(response, &mut opened) {
                     Ok((messages, trailers)) => {
                         reply
-                            .send_messages(messages, trailers, &opened, &entry.options, None)
+                            .send_messages(
+                                messages,
+                                trailers,
+                                &opened,
+                                &entry.codec,
+                                &entry.options,
+                                None,
+                            )
                             .await
                     }
                     Err(outcome) => outcome,
@@ -151,14 +159,14 @@ impl<T: Send + Sync + 'static> Methods<T> {
             Box::pin(async move {
                 let requests = Retraction::default();
                 let handled = async {
-                    let request = opened.stream(&requests).await?;
+                    let request = opened.stream(&entry.codec, &requests).await?;
                     (entry.handler)(entry.service.clone(), request).await
                 };
-                let response = reply.watch_reading(pin!(handled), &requests).await;
+                let response = reply.watch_reading(pin!(Some(handled)), &requests).await;
                 match reply.send_headers(response, &mut opened) {
                     Ok((message, trailers)) => {
                         reply
-                            .send_message(message, trailers, &opened, &entry.options)
+                            .send_message(message, trailers, &opened, &entry.codec, &entry.options)
                             .await
                     }
                     Err(outcome) => outcome,
@@ -179,10 +187,10 @@ impl<T: Send + Sync + 'static> Methods<T> {
             Box::pin(async move {
                 let requests = Retraction::default();
                 let handled = async {
-                    let request = opened.stream(&requests).await?;
+                    let request = opened.stream(&entry.codec, &requests).await?;
                     (entry.handler)(entry.service.clone(), request).await
                 };
-                let response = reply.watch_reading(pin!(handled), &requests).await;
+                let response = reply.watch_reading(pin!(Some(handled)), &requests).await;
                 match reply.send_headers(response, &mut opened) {
                     Ok((messages, trailers)) => {
                         reply
@@ -190,6 +198,7 @@ impl<T: Send + Sync + 'static> Methods<T> {
                                 messages,
                                 trailers,
                                 &opened,
+                                &entry.codec,
                                 &entry.options,
                                 Some(&requests),
                             )
@@ -206,18 +215,18 @@ impl<T: Send + Sync + 'static> Methods<T> {
     where
         C: Codec,
         F: Send + Sync + 'static,
-        R: Fn(Arc<Entry<T, F>>, Reply, Opened<C>) -> CallFuture + Send + Sync + 'static,
+        R: Fn(Arc<Entry<T, C, F>>, Reply, Opened) -> CallFuture + Send + Sync + 'static,
     {
         let entry = Arc::new(Entry {
             service: self.service.clone(),
+            codec,
             handler,
             options: self.options.clone(),
         });
         self.routes.push(Route {
             path: wire::path::join(self.name, name),
             handler: Box::new(move |incoming, context, interceptors| {
-                let (options, codec) = (&entry.options, codec.clone());
-                let (reply, opened) = call::open(incoming, context, interceptors, options, codec)?;
+                let (reply, opened) = call::open(incoming, context, interceptors, &entry.options)?;
                 Ok(run(entry.clone(), reply, opened))
             }),
             spawn_always: self.options.spawn_always,
