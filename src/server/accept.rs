@@ -1,8 +1,13 @@
 //! Connections, from wherever they come, each into a task of its own.
 //!
-//! The loop is slow to take more than it can serve: at the limit of connections it leaves the next one
-//! in the kernel's queue, and so it does while too many are still in their handshake. An error of the
-//! listener (no descriptors left, most often) is waited out: it neither ends the server nor spins.
+//! Every connection is accepted; where there is no room for one, somebody else goes or it is hung up on (`room.rs`).
+//! The loop runs in the caller's task, beside others, so it neither spins nor stops for what one connection does:
+//!
+//! - out of descriptors or memory, it leaves the listener alone for a while;
+//! - any other error is of one connection, a TLS handshake that failed most often: it is told, and the next is taken;
+//! - a stream that never has to wait lets other tasks run, and waits after many errors in a row.
+//!
+//! When `incoming` ends, or panics, nothing more will come; what has come lives on in its tasks.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -17,16 +22,21 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::connection::{self, Closed, Shared};
 use super::drain::{Drain, DrainReport, Phase};
 use super::observer::CloseReason;
-use crate::call::caught::{caught, drop_caught};
+use super::room::{Greeting, Newcomer, Room};
+use crate::call::caught::{Panicked, caught, clear_caught, drop_caught};
 use crate::conn::counter::Counter;
 use crate::conn::verdict::Verdict;
+use crate::error::ErrorKind;
 use crate::{ConnectInfo, Connected};
-
-/// Connections that have not shown yet that they speak HTTP/2; each holds memory for nothing.
-const MAX_HANDSHAKING: usize = 1024;
 
 /// How long a listener that failed is left alone.
 const AFTER_ERROR: Duration = Duration::from_millis(100);
+
+/// So many in a row, without having to wait for one, and others have their turn.
+const IN_A_ROW: u32 = 32;
+
+/// Nobody's error has more errors below it; one that goes round in a circle does.
+const MAX_SOURCES: usize = 16;
 
 /// How long the end waits for connections that were told to stop at once.
 const LAST_CONNECTIONS: Duration = Duration::from_secs(2);
@@ -55,8 +65,7 @@ pub struct Acceptor {
     shared: Arc<Shared>,
     drain: Arc<Drain>,
     connections: Arc<Counter>,
-    handshaking: Arc<Counter>,
-    max_connections: usize,
+    room: Arc<Room>,
     drain_timeout: Duration,
 }
 
@@ -71,8 +80,7 @@ impl Acceptor {
             shared: Arc::new(shared),
             drain: Arc::new(drain),
             connections: Arc::default(),
-            handshaking: Arc::default(),
-            max_connections,
+            room: Room::new(max_connections),
             drain_timeout,
         }
     }
@@ -84,33 +92,45 @@ impl Acceptor {
     ///
     /// # Errors
     /// What ended it, if that was not its peer's wish.
+    ///
+    /// # Panics
+    /// In a runtime without a clock (`enable_time`).
     pub async fn serve_connection<IO>(&self, io: IO, info: ConnectInfo) -> Result<(), crate::Error>
     where
         IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        needs_a_clock();
         let info = Arc::new(info);
         let watched = self.shared.events.connection(info.clone());
-        let drain = self.drain.watch();
-        let handshaking = self.handshaking.clone().count();
-        let closed =
-            connection::serve_caught(io, info, self.shared.clone(), drain, handshaking).await;
+        let greeting = Greeting::apart();
+        let drain = self.drain.watch(greeting.place().clone());
+        let closed = connection::serve_caught(io, info, self.shared.clone(), drain, greeting).await;
         watched.closed(closed)
     }
 
-    /// Serves the connections of `incoming` until a clone's shutdown begins a drain, or until `incoming` and all
-    /// connections have ended.
+    /// Serves the connections of `incoming` until it ends, or until a clone's shutdown has drained. Connections that
+    /// are open when `incoming` ends live on in their tasks, each until it ends by itself; the variant with a
+    /// [shutdown](Self::serve_with_incoming_shutdown) waits for them.
+    ///
+    /// Dropping the future cuts the connections of all clones.
+    ///
+    /// # Panics
+    /// In a runtime without a clock (`enable_time`).
     pub async fn serve_with_incoming<I, IO, E>(self, incoming: I) -> DrainReport
     where
         I: Stream<Item = Result<IO, E>>,
         IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        self.serve_with_incoming_shutdown(incoming, std::future::pending())
-            .await
+        self.run(incoming, std::future::pending(), false).await
     }
 
-    /// The same, until `shutdown` is ready; then lets the calls in flight end, on all connections. The report
-    /// is of all clones together. Dropping the future cuts the connections of all.
+    /// The same, until `shutdown` is ready; then lets the calls in flight end, on all connections. If `incoming` ends
+    /// before, it waits for the shutdown or for all connections to end. The report is of all clones together.
+    /// Dropping the future cuts the connections of all.
+    ///
+    /// # Panics
+    /// In a runtime without a clock (`enable_time`).
     pub async fn serve_with_incoming_shutdown<I, IO, E, F>(
         self,
         incoming: I,
@@ -122,10 +142,22 @@ impl Acceptor {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
         F: Future<Output = ()>,
     {
+        self.run(incoming, shutdown, true).await
+    }
+
+    /// `waits`: for the connections that are open when `incoming` has ended.
+    async fn run<I, IO, E, F>(self, incoming: I, shutdown: F, waits: bool) -> DrainReport
+    where
+        I: Stream<Item = Result<IO, E>>,
+        IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        F: Future<Output = ()>,
+    {
+        needs_a_clock();
         // If this future is dropped, nobody is left to wait for a drain.
         let mut cut = CutOnDrop(Some(self.drain.clone()));
         let asked = {
-            let mut drain = self.drain.watch();
+            let mut drain = self.drain.watch(Greeting::apart().place().clone());
             let mut shutdown = pin!(async {
                 let shutdown = pin!(shutdown);
                 let elsewhere = poll_fn(|cx| match drain.poll_phase(cx) {
@@ -134,23 +166,14 @@ impl Acceptor {
                 });
                 first(shutdown, pin!(elsewhere)).await;
             });
-            let mut incoming = pin!(incoming);
-            loop {
-                match self.next(incoming.as_mut(), shutdown.as_mut()).await {
-                    Next::Stop => break true,
-                    Next::None => break false,
-                    Next::Some(Ok(io)) => self.spawn(io),
-                    Next::Some(Err(error)) => {
-                        let error: Box<dyn std::error::Error + Send + Sync> = error.into();
-                        if !is_of_one_connection(&*error) {
-                            self.shared.events.listener_failed(&*error);
-                            let pause = pin!(tokio::time::sleep(AFTER_ERROR));
-                            if first(pause, shutdown.as_mut()).await {
-                                break true;
-                            }
-                        }
+            let incoming = pin!(Some(incoming));
+            self.accept(incoming, shutdown.as_mut()).await || {
+                let all = pin!(async {
+                    if waits {
+                        self.connections.wait_for_none().await;
                     }
-                }
+                });
+                first(all, shutdown).await
             }
         }; // the listener is closed here, before the drain begins
         if asked {
@@ -167,63 +190,143 @@ impl Acceptor {
             }
         }
         cut.0 = None;
-        self.drain.tally().report()
+        let report = self.drain.tally().report();
+        // With the last clone the services are dropped, which are the user's.
+        let _ = drop_caught(self);
+        report
     }
 
-    /// The next connection, unless it is time to stop or none will come.
-    async fn next<I: Stream, F: Future<Output = ()>>(
+    /// Takes connections until it is time to stop (`true`), or none will come (`false`). The listener is closed then.
+    async fn accept<I, IO, E, F>(
         &self,
-        mut incoming: Pin<&mut I>,
+        mut incoming: Pin<&mut Option<I>>,
         mut shutdown: Pin<&mut F>,
-    ) -> Next<I::Item> {
-        let mut ended = false;
-        poll_fn(|cx| {
-            if shutdown.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Next::Stop);
-            }
-            std::task::ready!(self.connections.poll_below(self.max_connections, cx));
-            std::task::ready!(self.handshaking.poll_below(MAX_HANDSHAKING, cx));
-            if ended {
-                // No more will come; those that are here go on until they end or the shutdown.
-                return self.connections.poll_below(1, cx).map(|()| Next::None);
-            }
-            match std::task::ready!(incoming.as_mut().poll_next(cx)) {
-                Some(item) => Poll::Ready(Next::Some(item)),
-                None => {
-                    ended = true;
-                    self.connections.poll_below(1, cx).map(|()| Next::None)
+    ) -> bool
+    where
+        I: Stream<Item = Result<IO, E>>,
+        IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        F: Future<Output = ()>,
+    {
+        let mut row = Row::default();
+        let stopped = loop {
+            let next = poll_fn(|cx| {
+                if shutdown.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Next::Stop);
                 }
+                let Some(incoming) = incoming.as_mut().as_pin_mut() else {
+                    return Poll::Ready(Next::None);
+                };
+                match caught(|| incoming.poll_next(cx)) {
+                    Ok(Poll::Pending) => {
+                        row = Row::default();
+                        Poll::Pending
+                    }
+                    Ok(Poll::Ready(None)) => Poll::Ready(Next::None),
+                    Ok(Poll::Ready(Some(item))) => Poll::Ready(Next::Some(item)),
+                    Err(Panicked) => Poll::Ready(Next::Panicked),
+                }
+            });
+            let took = match next.await {
+                Next::Stop => break true,
+                Next::None => break false,
+                Next::Panicked => {
+                    let text = "the stream of connections panicked, and gives no more of them";
+                    let error = crate::Error::new(ErrorKind::Connection, text);
+                    self.shared.events.listener_failed(&error);
+                    break false;
+                }
+                Next::Some(Ok(io)) => self.spawn(io),
+                Next::Some(Err(error)) => self.failed(error),
+            };
+            let turn = match row.after(took) {
+                Turn::Goes => continue,
+                Turn::Yields => None,
+                Turn::Pauses => Some(AFTER_ERROR),
+            };
+            let others = pin!(async {
+                match turn {
+                    None => tokio::task::yield_now().await,
+                    Some(pause) => tokio::time::sleep(pause).await,
+                }
+            });
+            if first(others, shutdown.as_mut()).await {
+                break true;
             }
-        })
-        .await
+        };
+        let _ = clear_caught(incoming);
+        stopped
     }
 
-    fn spawn<IO>(&self, io: IO)
+    /// The listener gave an error in place of a connection.
+    fn failed<E>(&self, error: E) -> Took
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let Ok(error) = caught(|| error.into()) else {
+            return Took::Nothing;
+        };
+        self.shared.events.listener_failed(&*error);
+        let exhausted = caught(|| is_exhaustion(&*error));
+        let _ = drop_caught(error);
+        if exhausted == Ok(true) {
+            self.room.make_room();
+            Took::Exhausted
+        } else {
+            Took::Nothing
+        }
+    }
+
+    /// Serves a connection in a task of its own, if there is room.
+    fn spawn<IO>(&self, io: IO) -> Took
     where
         IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
     {
         let events = &self.shared.events;
+        let (seat, greeting) = match self.room.enter() {
+            Newcomer::In(seat, greeting) => (seat, greeting),
+            Newcomer::Out(tell) => {
+                // Its peer hears of it, and may go elsewhere.
+                let _ = drop_caught(io);
+                if let Some(refused) = tell {
+                    events.listener_failed(&self.is_full(refused));
+                }
+                return Took::Nothing;
+            }
+        };
         let Ok(info) = caught(|| io.connect_info()) else {
             // A peer that has gone already has no address, and `unwrap` is soon written.
             let watched = events.connection(Arc::default());
             let _ = drop_caught(io);
             let _ = watched.closed(Closed::Panicked);
-            return;
+            return Took::Nothing;
         };
         let info = Arc::new(info);
-        let watched = events.connection(info.clone());
-        let (open, handshaking) = (
-            self.connections.clone().count(),
-            self.handshaking.clone().count(),
-        );
-        let (drain, shared) = (self.drain.watch(), self.shared.clone());
-        tokio::spawn(async move {
+        let place = seat.place().clone();
+        let watched = events.connection(info.clone()).at(place.clone());
+        let open = self.connections.clone().count();
+        // The switch stays while somebody watches it, though nobody may be left to use it.
+        let (switch, shared) = (self.drain.clone(), self.shared.clone());
+        let drain = self.drain.watch(place.clone());
+        let task = tokio::spawn(async move {
             // Made in here, and not handed in: the task would have room for it twice.
-            let closed = connection::serve_caught(io, info, shared, drain, handshaking).await;
+            let closed = connection::serve_caught(io, info, shared, drain, greeting).await;
             // What ended it was told to whoever watches.
             let _ = watched.closed(closed);
-            drop(open);
+            drop((seat, open, switch));
         });
+        place.runs_in(task.abort_handle());
+        Took::Connection
+    }
+
+    #[cold]
+    fn is_full(&self, refused: u64) -> crate::Error {
+        let text = format!(
+            "all {} connections of max_connections are open, and {refused} more were hung up on; raise \
+             max_connections (and the limit on descriptors), or serve on more machines",
+            self.room.limit()
+        );
+        crate::Error::new(ErrorKind::Connection, text)
     }
 }
 
@@ -231,10 +334,65 @@ impl Acceptor {
 enum Next<T> {
     /// Serves what came.
     Some(T),
-    /// Ends: nothing will come, and what came has ended.
+    /// Ends: nothing will come.
     None,
+    /// Ends: who gives connections has panicked.
+    Panicked,
     /// Drains.
     Stop,
+}
+
+/// What the listener gave.
+#[derive(Clone, Copy)]
+enum Took {
+    /// A connection that is served.
+    Connection,
+    /// An error of one connection, or one that is not served.
+    Nothing,
+    /// An error of the process: it has no descriptors or no memory left.
+    Exhausted,
+}
+
+/// Whose turn it is after that.
+enum Turn {
+    Goes,
+    /// Other tasks'.
+    Yields,
+    /// Nobody's, for a while.
+    Pauses,
+}
+
+/// What the listener gave in a row, without having to wait for it.
+#[derive(Default)]
+struct Row {
+    all: u32,
+    /// At the end of the row, without a connection among them.
+    useless: u32,
+}
+
+impl Row {
+    fn after(&mut self, took: Took) -> Turn {
+        self.all += 1;
+        match took {
+            Took::Connection => self.useless = 0,
+            Took::Nothing => self.useless = self.useless.saturating_add(1),
+            Took::Exhausted => return Turn::Pauses,
+        }
+        if self.useless >= IN_A_ROW {
+            return Turn::Pauses;
+        }
+        if self.all >= IN_A_ROW {
+            self.all = 0;
+            return Turn::Yields;
+        }
+        Turn::Goes
+    }
+}
+
+/// A runtime without a clock would serve nobody: each connection would panic. So does the caller, at once, in tokio's
+/// words.
+fn needs_a_clock() {
+    drop(tokio::time::sleep(Duration::ZERO));
 }
 
 /// Waits for whichever comes first; was it `b`?
@@ -251,16 +409,27 @@ async fn first(
     .await
 }
 
-/// A caller that hung up before it was accepted is no reason to pause.
-fn is_of_one_connection(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| {
-        matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::Interrupted
-        )
-    })
+/// Is the process out of what every connection needs? Any other error is of one connection.
+fn is_exhaustion(error: &(dyn std::error::Error + 'static)) -> bool {
+    // EMFILE, ENFILE, ENOMEM and ENOBUFS, which have no names in `std`.
+    let codes: &[i32] = if cfg!(windows) {
+        &[10_024, 10_055, 8, 14]
+    } else if cfg!(any(target_os = "linux", target_os = "android")) {
+        &[24, 23, 12, 105]
+    } else {
+        &[24, 23, 12, 55]
+    };
+    let is_one = |error: &io::Error| {
+        let code = error.raw_os_error();
+        error.kind() == io::ErrorKind::OutOfMemory || code.is_some_and(|code| codes.contains(&code))
+    };
+    std::iter::successors(Some(error), |error| error.source())
+        .take(MAX_SOURCES)
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| {
+            let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+            is_one(error) || inner.is_some_and(is_one)
+        })
 }
 
 struct CutOnDrop(Option<Arc<Drain>>);
@@ -276,7 +445,7 @@ impl Drop for CutOnDrop {
 impl std::fmt::Debug for Acceptor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Acceptor")
-            .field("max_connections", &self.max_connections)
+            .field("max_connections", &self.room.limit())
             .finish_non_exhaustive()
     }
 }
@@ -293,6 +462,7 @@ impl Closed {
             Self::Foreign(_) => CloseReason::Foreign,
             Self::Io(_) => CloseReason::Io,
             Self::Panicked => CloseReason::Panicked,
+            Self::Crowded => CloseReason::Crowded,
         }
     }
 
@@ -307,6 +477,10 @@ impl Closed {
             Self::Foreign(what) => Err(error(what)),
             Self::Io(source) => Err(error("the connection was lost").with_source(source)),
             Self::Panicked => Err(error("the connection's IO panicked")),
+            Self::Crowded => Err(error(
+                "it made room for another: all connections of max_connections were open, or too many in their \
+                 handshake, and this one did nothing",
+            )),
         }
     }
 }

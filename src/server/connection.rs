@@ -34,6 +34,7 @@ use super::events::Events;
 use super::inline::InlineBudget;
 use super::method::CallFuture;
 use super::resets::{ResetGuard, Resets};
+use super::room::{Greeting, Place, Stage};
 use super::router::{Entry, Router};
 use super::upkeep::{Due, OFTEN, Sight, Upkeep};
 use crate::ConnectInfo;
@@ -98,6 +99,8 @@ pub(crate) enum Closed {
     Io(io::Error),
     /// The IO, which is code of the user's, panicked.
     Panicked,
+    /// It made room for another.
+    Crowded,
 }
 
 /// As [`serve`]; a panic of the IO, in its `Drop` as well, is the end of this connection.
@@ -106,25 +109,25 @@ pub(crate) async fn serve_caught<IO>(
     info: Arc<ConnectInfo>,
     shared: Arc<Shared>,
     drain: ConnectionDrain,
-    handshaking: Counted,
+    greeting: Greeting,
 ) -> Closed
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let mut serving = pin!(Some(serve(io, info, shared, drain, handshaking)));
+    let mut serving = pin!(Some(serve(io, info, shared, drain, greeting)));
     let served = poll_fn(|cx| poll_caught(serving.as_mut(), cx)).await;
     served.unwrap_or(Closed::Panicked)
 }
 
 /// Serves one connection until it ends. Dropping the future cuts it, and cancels its calls.
 ///
-/// `handshaking` is dropped when the peer has shown that it speaks HTTP/2.
+/// `greeting` is dropped when the peer has shown that it speaks HTTP/2.
 async fn serve<IO>(
     io: IO,
     info: Arc<ConnectInfo>,
     shared: Arc<Shared>,
     drain: ConnectionDrain,
-    handshaking: Counted,
+    greeting: Greeting,
 ) -> Closed
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send,
@@ -135,7 +138,13 @@ where
     let (transport, outlet) = batched(io, meter);
     let handshake = async {
         // Most of what a connection holds is `h2`'s, and made only for a peer that speaks HTTP/2.
-        outlet.hear(is_greeting).await.map_err(Closed::Io)?;
+        let mut hears = pin!(outlet.hear(is_greeting));
+        let heard = poll_fn(|cx| {
+            let heard = hears.as_mut().poll(cx);
+            greeting.place().hears(outlet.progress().read);
+            heard
+        });
+        heard.await.map_err(Closed::Io)?;
         let h2 = limits.http2.server().handshake(transport).await;
         h2.map_err(|error| {
             diagnose(&outlet.first_bytes()).map_or_else(|| Closed::from(error), Closed::Foreign)
@@ -171,7 +180,8 @@ where
         reset_guard: ResetGuard::new(accepted),
         upkeep: Upkeep::new(limits, accepted, chance::random()),
         keepalive: None,
-        handshaking: Some(handshaking),
+        place: greeting.place().clone(),
+        greeting: Some(greeting),
         drain,
         shared: shared.clone(),
     };
@@ -222,7 +232,9 @@ struct Connection<IO> {
     upkeep: Upkeep,
     keepalive: Option<Keepalive>,
     /// Until the peer's SETTINGS have come.
-    handshaking: Option<Counted>,
+    greeting: Option<Greeting>,
+    /// Where it says how it is, for the case that there is no room for another.
+    place: Arc<Place>,
     drain: ConnectionDrain,
     shared: Arc<Shared>,
 }
@@ -249,8 +261,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         if let Poll::Ready(closed) = self.poll_requests(cx) {
             return Poll::Ready(closed);
         }
-        if self.handshaking.is_some() && self.outlet.peer_settings().is_some() {
-            self.handshaking = None;
+        if self.greeting.is_some() && self.outlet.peer_settings().is_some() {
+            self.greeting = None;
         }
         while self.alarm.poll(cx).is_ready() {
             if let Some(closed) = self.look_around() {
@@ -385,7 +397,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         let now = Instant::now();
         self.rings_soon = false;
         let sight = Sight {
-            settings: self.handshaking.is_none(),
+            settings: self.greeting.is_none(),
             moved: self.outlet.progress(),
             calls: self.calls,
             handlers: self.spawned.any(),
@@ -403,7 +415,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                 }
             }
         }
-        match self.upkeep.look(&self.shared.limits, now, sight) {
+        let due = self.upkeep.look(&self.shared.limits, now, sight);
+        match self.upkeep.idle_since() {
+            Some(since) if self.calls > 0 => self.place.is(Stage::Idle, since),
+            None if self.calls > 0 => self.place.is(Stage::Busy, now),
+            _ => {}
+        }
+        match due {
             Due::Cut(overdue) => return Some(Closed::TimedOut(overdue)),
             Due::CutHalfFrame => return Some(Closed::Guarded(Verdict::HalfFrame)),
             Due::Goaway(grace) => self.close_gracefully(grace),

@@ -16,6 +16,7 @@ use std::task::{Context, Waker};
 use tokio::sync::watch;
 
 use super::call::Outcome;
+use super::room::Place;
 use super::router::Entry;
 
 /// How far a server has come with stopping.
@@ -57,7 +58,7 @@ impl Drain {
     }
 
     /// What a connection watches.
-    pub(crate) fn watch(&self) -> ConnectionDrain {
+    pub(crate) fn watch(&self, place: Arc<Place>) -> ConnectionDrain {
         let mut changes = self.phase.subscribe();
         ConnectionDrain {
             phase: self.phase.subscribe(),
@@ -70,6 +71,7 @@ impl Drain {
             }),
             registered: None,
             seen: Phase::Serving,
+            place,
         }
     }
 
@@ -85,10 +87,12 @@ pub(crate) struct ConnectionDrain {
     changes: Pin<Box<dyn Future<Output = ()> + Send>>,
     registered: Option<Waker>,
     seen: Phase,
+    /// It may be asked to go by itself, to make room for another.
+    place: Arc<Place>,
 }
 
 impl ConnectionDrain {
-    /// The phase as it is; the task is woken when it changes. In nearly all turns this is two comparisons.
+    /// The phase as it is; the task is woken when it changes. In nearly all turns this is three comparisons.
     pub(crate) fn poll_phase(&mut self, cx: &mut Context<'_>) -> Phase {
         let registered = self
             .registered
@@ -97,8 +101,12 @@ impl ConnectionDrain {
         // An error means that nobody is left to change it, and may have done so last.
         if !registered || self.phase.has_changed().unwrap_or(true) {
             let _ = self.changes.as_mut().poll(cx);
+            self.place.wake(cx.waker());
             self.registered = Some(cx.waker().clone());
             self.seen = *self.phase.borrow_and_update();
+        }
+        if self.place.is_asked() {
+            return self.seen.max(Phase::Draining);
         }
         self.seen
     }

@@ -15,6 +15,7 @@ use super::connection::Closed;
 use super::drain::DrainReport;
 use super::method::CallFuture;
 use super::observer::{CallEnd, CallOutcome, CallStart, CloseReason, ConnectionEnd, Observer};
+use super::room::Place;
 use super::router::Entry;
 use crate::call::caught::caught;
 use crate::call::meter::Meter;
@@ -55,6 +56,7 @@ impl Events {
             events: self.clone(),
             info,
             opened: timer::now(),
+            place: None,
             told: false,
         }
     }
@@ -129,16 +131,36 @@ pub(crate) struct WatchedConnection {
     events: Events,
     info: Arc<ConnectInfo>,
     opened: Instant,
+    /// Where it may have been asked to go.
+    place: Option<Arc<Place>>,
     told: bool,
 }
 
 impl WatchedConnection {
+    /// The same, at this place among others.
+    pub(crate) fn at(mut self, place: Arc<Place>) -> Self {
+        self.place = Some(place);
+        self
+    }
+
     /// It is over, for this reason; gives how, in words.
     pub(crate) fn closed(mut self, closed: Closed) -> Result<(), crate::Error> {
+        self.over(closed)
+    }
+
+    fn over(&mut self, closed: Closed) -> Result<(), crate::Error> {
+        let closed = match closed {
+            Closed::Done | Closed::Forced if self.has_made_room() => Closed::Crowded,
+            other => other,
+        };
         let reason = closed.reason();
         let result = closed.into_result();
         self.tell(reason, result.as_ref().err());
         result
+    }
+
+    fn has_made_room(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.is_asked())
     }
 
     fn tell(&mut self, reason: CloseReason, error: Option<&crate::Error>) {
@@ -152,7 +174,9 @@ impl WatchedConnection {
 
 impl Drop for WatchedConnection {
     fn drop(&mut self) {
-        if !self.told {
+        if !self.told && self.has_made_room() {
+            let _ = self.over(Closed::Crowded);
+        } else if !self.told {
             self.tell(CloseReason::Forced, None);
         }
     }

@@ -14,6 +14,7 @@ mod inline;
 mod method;
 mod observer;
 mod resets;
+mod room;
 mod router;
 mod service;
 mod upkeep;
@@ -65,7 +66,8 @@ pub struct Server {
     fallback_options: MethodOptions,
     interceptors: Interceptors,
     events: Events,
-    max_connections: usize,
+    /// `None`: as many as there are descriptors for.
+    max_connections: Option<usize>,
     drain_timeout: Duration,
     tcp_nodelay: bool,
     tcp_keepalive: Option<Duration>,
@@ -100,7 +102,7 @@ impl Server {
             fallback_options: MethodOptions::default(),
             interceptors: Interceptors::default(),
             events: Events::default(),
-            max_connections: 10_000,
+            max_connections: None,
             drain_timeout: Duration::from_secs(30),
             tcp_nodelay: true,
             tcp_keepalive: None,
@@ -294,10 +296,16 @@ impl Server {
 
     // Connections.
 
-    /// How many connections to serve at once. Default 10,000, which idle take less than 200 MiB. More of
-    /// them wait in the kernel's queue.
+    /// How many connections to serve at once. Default: as many as the process may have descriptors, less 64
+    /// (or half, if they are few) for the application's own, and 65,536 at most; 10,000 where the system does not tell
+    /// (it does on Linux). 10,000 idle ones take less than 200 MiB.
+    ///
+    /// When all are open, room is made for a newcomer by one on which no call was ever made, or else by one
+    /// without a call for five minutes, the oldest first and a hundredth of the limit a second at most; they get a
+    /// GOAWAY. If there is none, the newcomer is hung up on, so that it may go elsewhere at once, and an
+    /// [observer](Observer::listener_failed) is told.
     pub fn max_connections(mut self, limit: usize) -> Self {
-        self.max_connections = limit.max(1);
+        self.max_connections = Some(limit.max(1));
         self
     }
 
@@ -400,25 +408,30 @@ impl Server {
         self.serve_with_incoming_shutdown(incoming, shutdown).await
     }
 
-    /// Serves the connections of `incoming` until it ends and they have ended.
+    /// Serves the connections of `incoming` until it ends. Those that are open then live on in their tasks, each until
+    /// it ends by itself.
     ///
-    /// An error among them is waited out, and does not end the server.
+    /// An error among them is told to an [observer](Self::observer), and does not end the server. One that says that
+    /// descriptors or memory are used up is waited out; any other is taken for one connection's. If `incoming`
+    /// panics, that is its end.
     ///
     /// # Errors
     /// If a service was added twice.
+    ///
+    /// # Panics
+    /// In a runtime without a clock (`enable_time`), as all ways to serve do.
     pub async fn serve_with_incoming<I, IO, E>(self, incoming: I) -> Result<(), Error>
     where
         I: Stream<Item = Result<IO, E>>,
         IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        self.serve_with_incoming_shutdown(incoming, std::future::pending())
-            .await
-            .map(|_| ())
+        self.into_acceptor()?.serve_with_incoming(incoming).await;
+        Ok(())
     }
 
     /// As [`serve_with_incoming`](Self::serve_with_incoming), until `shutdown` is ready; then lets the calls
-    /// in flight end.
+    /// in flight end. If `incoming` ends before, it waits for the shutdown, or for all connections to end.
     ///
     /// # Errors
     /// If a service was added twice.
@@ -467,7 +480,7 @@ impl Server {
         Ok(Acceptor::new(
             shared,
             drain,
-            self.max_connections,
+            self.max_connections.unwrap_or_else(room::default_limit),
             self.drain_timeout,
         ))
     }

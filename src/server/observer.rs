@@ -51,7 +51,9 @@ pub trait Observer: Send + Sync + 'static {
         let _ = (connection, end);
     }
 
-    /// A listener could not give a connection: no descriptors are left, most often. It is tried again.
+    /// A listener could not give a connection: it gave an error, which is of one connection (a TLS handshake that
+    /// failed) or of all (no descriptors are left). It is tried again. Also told, once a second at most, when there is no
+    /// room for another connection: the error names `max_connections`, and how many were hung up on.
     fn listener_failed(&self, error: &(dyn StdError + 'static)) {
         let _ = error;
     }
@@ -145,12 +147,15 @@ pub enum CloseReason {
     Foreign,
     /// The socket failed.
     Io,
+    /// It made room for another: there were as many as `max_connections` allows, or too many in their handshake, and this
+    /// one did nothing.
+    Crowded,
     /// Code of the application's that belongs to this connection panicked: its IO, or its `connect_info`.
     Panicked,
 }
 
 impl CloseReason {
-    /// For a label: `done`, `timed_out`, `forced`, `protocol`, `foreign`, `io`, `panicked`.
+    /// For a label: `done`, `timed_out`, `forced`, `protocol`, `foreign`, `io`, `crowded`, `panicked`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -159,6 +164,7 @@ impl CloseReason {
             Self::Protocol => "protocol",
             Self::Foreign => "foreign",
             Self::Io => "io",
+            Self::Crowded => "crowded",
             Self::Panicked => "panicked",
         }
     }

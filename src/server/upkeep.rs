@@ -110,6 +110,11 @@ impl Upkeep {
         self.idle_since = None;
     }
 
+    /// Since when no call is open, by the last look.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        self.idle_since
+    }
+
     /// Whether GOAWAY was sent.
     pub(crate) fn is_closing(&self) -> bool {
         self.closing

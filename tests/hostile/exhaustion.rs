@@ -2,9 +2,10 @@
 //! connection stays in the queue, the listener stays ready; a loop that simply tries again takes a whole core
 //! for nothing, and one that gives up is gone.
 //!
-//! Guard: at `max_connections` (10,000) the next ones wait in the kernel's queue. When descriptors run out first,
-//! the loop pauses 100 ms after each failure (`server/accept.rs`), and one caller each time is accepted on a
-//! reserve descriptor and hung up on (`server/incoming.rs`).
+//! Guard: `max_connections` follows the limit on descriptors; beyond it somebody makes room or the newcomer is hung up
+//! on (`server/room.rs`). When descriptors run out first, the loop pauses 100 ms after each failure
+//! (`server/accept.rs`), and one caller each time is accepted on a reserve descriptor and hung up on
+//! (`server/incoming.rs`).
 //!
 //! The server runs in a process of its own with 64 descriptors (`child`), or on a listener in memory that says what
 //! the system would say.

@@ -96,22 +96,135 @@ async fn a_method_registered_twice_is_refused() {
     );
 }
 
-/// What is over the limit waits in the listener's queue, and is served when there is room.
+/// Where there is no room, one that was never used makes room; one that was does not, and the newcomer hears of it.
 #[tokio::test(start_paused = true)]
-async fn connections_over_the_limit_wait() {
+async fn d13_connections_over_the_limit_are_told_so() {
     let server = Pipes::start(Server::builder().max_connections(1));
-    let first = server.peer().await;
-    let io = server.pipe(64 * 1024);
-    let second = tokio::spawn(async move { Peer::client(io, &[]).await });
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    assert!(
-        !second.is_finished(),
-        "the server has not said a word to it"
-    );
-    drop(first);
-    let mut second = second.await.expect("its turn");
-    second.call(1, &request(ECHO), "a").await;
-    assert_eq!(second.answer(1).await.expect_one(), "a");
+    let mut unused = server.peer().await;
+    let mut used = server.peer().await;
+    unused.expect_goaway(NO_ERROR).await;
+    unused.expect_goaway(NO_ERROR).await;
+    unused.expect_closed().await;
+    used.call(1, &request(ECHO), "a").await;
+    assert_eq!(used.answer(1).await.expect_one(), "a");
+    tokio::time::sleep(Duration::from_secs(290)).await;
+    let began = tokio::time::Instant::now();
+    let mut refused = Peer::silent(server.pipe(64 * 1024));
+    refused.expect_closed().await;
+    assert!(began.elapsed() < Duration::from_millis(1), "at once");
+    used.call(3, &request(ECHO), "b").await;
+    assert_eq!(used.answer(3).await.expect_one(), "b");
+    // Five minutes without a call.
+    tokio::time::sleep(Duration::from_secs(302)).await;
+    let mut newcomer = server.peer().await;
+    used.expect_goaway(NO_ERROR).await;
+    newcomer.call(1, &request(ECHO), "c").await;
+    assert_eq!(newcomer.answer(1).await.expect_one(), "c");
+}
+
+/// A listener whose handshakes fail, twenty times a second, beside those that do not.
+#[tokio::test(start_paused = true)]
+async fn d04_an_error_of_one_connection_holds_up_no_other() {
+    let (give, mut given) = tokio::sync::mpsc::unbounded_channel();
+    let incoming = futures_util::stream::poll_fn(move |cx| given.poll_recv(cx));
+    let server = Server::builder().add_service(kit(&Probe::default()));
+    let served = tokio::spawn(server.serve_with_incoming(incoming));
+    for n in 0..200 {
+        let kind = [ErrorKind::InvalidData, ErrorKind::UnexpectedEof][n % 2];
+        give.send(Err(std::io::Error::new(kind, "a TLS handshake")))
+            .unwrap();
+        if n % 20 == 0 {
+            let began = tokio::time::Instant::now();
+            let (ours, theirs) = tokio::io::duplex(1024);
+            give.send(Ok(theirs)).unwrap();
+            let mut peer = Peer::client(ours, &[]).await;
+            peer.call(1, &request(ECHO), "a").await;
+            assert_eq!(peer.answer(1).await.expect_one(), "a");
+            assert!(
+                began.elapsed() < Duration::from_millis(1),
+                "after {n} errors"
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    served.abort();
+}
+
+/// A listener that has nothing but errors, and never has to wait for one.
+#[tokio::test(start_paused = true)]
+async fn d04_a_listener_of_errors_does_not_spin() {
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = asked.clone();
+    let incoming = futures_util::stream::poll_fn(move |_| {
+        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let error = std::io::Error::new(ErrorKind::InvalidData, "a TLS handshake");
+        std::task::Poll::Ready(Some(Err::<tokio::io::DuplexStream, _>(error)))
+    });
+    let served = tokio::spawn(Server::builder().serve_with_incoming(incoming));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let asked = asked.load(std::sync::atomic::Ordering::Relaxed);
+    assert!((100..=200).contains(&asked), "{asked} in ten seconds");
+    served.abort();
+}
+
+/// As tonic's: it returns, and what has come lives on. The variant with a shutdown waits.
+#[tokio::test]
+async fn p02_when_incoming_ends_its_connections_live_on() {
+    let server = || Server::builder().add_service(kit(&Probe::default()));
+    let once = |io| futures_util::stream::iter([Ok::<_, std::io::Error>(io)]);
+    let (ours, theirs) = tokio::io::duplex(1024);
+    let served = server().serve_with_incoming(once(theirs));
+    soon("the end of incoming", served).await.unwrap();
+    let mut peer = Peer::client(ours, &[]).await;
+    for stream in [1, 3] {
+        peer.call(stream, &request(ECHO), "a").await;
+        assert_eq!(peer.answer(stream).await.expect_one(), "a");
+    }
+    drop(peer);
+
+    let (ours, theirs) = tokio::io::duplex(1024);
+    let waits = server().serve_with_incoming_shutdown(once(theirs), std::future::pending());
+    let waits = tokio::spawn(waits);
+    let mut peer = Peer::client(ours, &[]).await;
+    peer.call(1, &request(ECHO), "a").await;
+    assert_eq!(peer.answer(1).await.expect_one(), "a");
+    assert!(!waits.is_finished());
+    drop(peer);
+    soon("the last connection", waits).await.unwrap().unwrap();
+}
+
+/// Who serves in a runtime without a clock hears of it, at once and once.
+#[test]
+fn s23_a_runtime_without_a_clock_is_told_at_serve() {
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_io().build().unwrap();
+    let server = || Server::builder().add_service(kit(&Probe::default()));
+    let text = |serve: &dyn Fn()| {
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(serve));
+        let payload = caught.expect_err("a panic");
+        let text = payload.downcast_ref::<String>().cloned();
+        text.or_else(|| payload.downcast_ref::<&str>().map(|text| text.to_string()))
+    };
+    let none = || futures_util::stream::pending::<std::io::Result<tokio::io::DuplexStream>>();
+    let ways: [&dyn Fn(); 4] =
+        [
+            &|| drop(runtime.block_on(server().serve("127.0.0.1:0"))),
+            &|| drop(runtime.block_on(server().serve_with_incoming(none()))),
+            &|| {
+                drop(runtime.block_on(
+                    server().serve_with_incoming_shutdown(none(), std::future::ready(())),
+                ))
+            },
+            &|| {
+                let (_ours, theirs) = tokio::io::duplex(64);
+                let info = temaki::ConnectInfo::default();
+                drop(runtime.block_on(server().serve_connection(theirs, info)));
+            },
+        ];
+    for serve in ways {
+        let text = text(serve).expect("a text");
+        assert!(text.contains("timers are disabled"), "{text}");
+    }
 }
 
 /// One connection over whatever carries bytes, in a task of the user's; its future says how it ended.

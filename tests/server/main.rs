@@ -6,6 +6,7 @@ mod support;
 
 mod drain;
 mod endings;
+mod fences;
 mod interceptors;
 mod keepalive;
 mod listeners;
