@@ -9,9 +9,12 @@
 //!
 //! What was said in the panic stays in this process: the panic hook has printed it.
 
+#[cfg(feature = "server")]
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+#[cfg(feature = "server")]
 use std::pin::Pin;
+#[cfg(feature = "server")]
 use std::task::{Context, Poll};
 
 use crate::{Code, Origin, Status};
@@ -48,6 +51,7 @@ pub(crate) fn drop_caught<T>(value: T) -> Result<(), Panicked> {
 
 /// Polls a future of the user's, and drops it as soon as it is ready or has panicked. `Pending` for ever once it
 /// is gone.
+#[cfg(feature = "server")]
 #[inline]
 pub(crate) fn poll_caught<W: Future>(
     mut work: Pin<&mut Option<W>>,
@@ -73,6 +77,7 @@ pub(crate) fn poll_caught<W: Future>(
 }
 
 /// Drops a value of the user's where it is pinned.
+#[cfg(feature = "server")]
 #[inline]
 pub(crate) fn clear_caught<T>(mut value: Pin<&mut Option<T>>) -> Result<(), Panicked> {
     if std::mem::needs_drop::<T>() {
@@ -94,9 +99,6 @@ fn forget(payload: Box<dyn std::any::Any + Send>) -> Panicked {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
-    use std::task::Waker;
-
     use super::*;
 
     /// Panics when it is dropped.
@@ -120,9 +122,12 @@ mod tests {
         assert_eq!(drop_caught(Mine), Err(Panicked));
     }
 
+    #[cfg(feature = "server")]
     #[test]
     fn s08_a_future_is_dropped_when_it_is_ready_and_may_panic_then() {
-        let cx = &mut Context::from_waker(Waker::noop());
+        use std::pin::pin;
+
+        let cx = &mut Context::from_waker(std::task::Waker::noop());
         let mut ready = pin!(Some(async { 7 }));
         assert_eq!(poll_caught(ready.as_mut(), cx), Poll::Ready(Ok(7)));
         assert!(ready.is_none());

@@ -450,7 +450,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn d13_room_is_made_by_those_who_do_nothing_and_in_this_order() {
         use Stage::*;
-        let rows: [(&[(Stage, u64)], usize, &[usize], &str); 6] = [
+        type At = &'static [(Stage, u64)];
+        let rows: [(At, usize, &[usize], &str); 6] = [
             (
                 &[(Busy, 900), (Idle, 299), (Busy, 1)],
                 3,

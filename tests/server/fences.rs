@@ -276,7 +276,7 @@ async fn s08_an_observer_that_panics_hurts_nobody() {
 struct OddIo {
     io: DuplexStream,
     step: &'static str,
-    brittle: Option<Brittle>,
+    _brittle: Option<Brittle>,
 }
 
 impl OddIo {
@@ -362,7 +362,11 @@ impl Accepting {
         let brittle = (step == "drop").then(|| Brittle);
         assert!(
             self.give
-                .send(Some(Ok(OddIo { io, step, brittle })))
+                .send(Some(Ok(OddIo {
+                    io,
+                    step,
+                    _brittle: brittle
+                })))
                 .is_ok()
         );
         ours
