@@ -10,7 +10,6 @@
 //! When `incoming` ends, or panics, nothing more will come; what has come lives on in its tasks.
 
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -22,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::connection::{self, Closed, Shared};
 use super::drain::{Drain, DrainReport, Phase};
 use super::observer::CloseReason;
+use super::pace::{Row, Took, Turn, is_exhaustion};
 use super::room::{Greeting, Newcomer, Room};
 use crate::call::caught::{Panicked, caught, clear_caught, drop_caught};
 use crate::conn::counter::Counter;
@@ -31,12 +31,6 @@ use crate::{ConnectInfo, Connected};
 
 /// How long a listener that failed is left alone.
 const AFTER_ERROR: Duration = Duration::from_millis(100);
-
-/// So many in a row, without having to wait for one, and others have their turn.
-const IN_A_ROW: u32 = 32;
-
-/// Nobody's error has more errors below it; one that goes round in a circle does.
-const MAX_SOURCES: usize = 16;
 
 /// How long the end waits for connections that were told to stop at once.
 const LAST_CONNECTIONS: Duration = Duration::from_secs(2);
@@ -342,53 +336,6 @@ enum Next<T> {
     Stop,
 }
 
-/// What the listener gave.
-#[derive(Clone, Copy)]
-enum Took {
-    /// A connection that is served.
-    Connection,
-    /// An error of one connection, or one that is not served.
-    Nothing,
-    /// An error of the process: it has no descriptors or no memory left.
-    Exhausted,
-}
-
-/// Whose turn it is after that.
-enum Turn {
-    Goes,
-    /// Other tasks'.
-    Yields,
-    /// Nobody's, for a while.
-    Pauses,
-}
-
-/// What the listener gave in a row, without having to wait for it.
-#[derive(Default)]
-struct Row {
-    all: u32,
-    /// At the end of the row, without a connection among them.
-    useless: u32,
-}
-
-impl Row {
-    fn after(&mut self, took: Took) -> Turn {
-        self.all += 1;
-        match took {
-            Took::Connection => self.useless = 0,
-            Took::Nothing => self.useless = self.useless.saturating_add(1),
-            Took::Exhausted => return Turn::Pauses,
-        }
-        if self.useless >= IN_A_ROW {
-            return Turn::Pauses;
-        }
-        if self.all >= IN_A_ROW {
-            self.all = 0;
-            return Turn::Yields;
-        }
-        Turn::Goes
-    }
-}
-
 /// A runtime without a clock would serve nobody: each connection would panic. So does the caller, at once, in tokio's
 /// words.
 fn needs_a_clock() {
@@ -407,29 +354,6 @@ async fn first(
         a.as_mut().poll(cx).map(|()| false)
     })
     .await
-}
-
-/// Is the process out of what every connection needs? Any other error is of one connection.
-fn is_exhaustion(error: &(dyn std::error::Error + 'static)) -> bool {
-    // EMFILE, ENFILE, ENOMEM and ENOBUFS, which have no names in `std`.
-    let codes: &[i32] = if cfg!(windows) {
-        &[10_024, 10_055, 8, 14]
-    } else if cfg!(any(target_os = "linux", target_os = "android")) {
-        &[24, 23, 12, 105]
-    } else {
-        &[24, 23, 12, 55]
-    };
-    let is_one = |error: &io::Error| {
-        let code = error.raw_os_error();
-        error.kind() == io::ErrorKind::OutOfMemory || code.is_some_and(|code| codes.contains(&code))
-    };
-    std::iter::successors(Some(error), |error| error.source())
-        .take(MAX_SOURCES)
-        .filter_map(|error| error.downcast_ref::<io::Error>())
-        .any(|error| {
-            let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-            is_one(error) || inner.is_some_and(is_one)
-        })
 }
 
 struct CutOnDrop(Option<Arc<Drain>>);

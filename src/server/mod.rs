@@ -13,6 +13,7 @@ mod incoming;
 mod inline;
 mod method;
 mod observer;
+mod pace;
 mod resets;
 mod room;
 mod router;
