@@ -18,14 +18,13 @@ use std::time::Duration;
 use futures_core::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::connection::{self, Closed, Shared};
+use super::closed::Closed;
+use super::connection::{self, Shared};
 use super::drain::{Drain, DrainReport, Phase};
-use super::observer::CloseReason;
 use super::pace::{Row, Took, Turn, is_exhaustion};
 use super::room::{Greeting, Newcomer, Room};
 use crate::call::caught::{Panicked, caught, clear_caught, drop_caught};
 use crate::conn::counter::Counter;
-use crate::conn::verdict::Verdict;
 use crate::error::ErrorKind;
 use crate::{ConnectInfo, Connected};
 
@@ -371,40 +370,5 @@ impl std::fmt::Debug for Acceptor {
         f.debug_struct("Acceptor")
             .field("max_connections", &self.room.limit())
             .finish_non_exhaustive()
-    }
-}
-
-impl Closed {
-    pub(super) fn reason(&self) -> CloseReason {
-        match self {
-            Self::Done => CloseReason::Done,
-            Self::TimedOut(_) => CloseReason::TimedOut,
-            Self::Forced => CloseReason::Forced,
-            Self::Protocol(_) => CloseReason::Protocol,
-            Self::Guarded(Verdict::HalfFrame) => CloseReason::TimedOut,
-            Self::Guarded(_) => CloseReason::Protocol,
-            Self::Foreign(_) => CloseReason::Foreign,
-            Self::Io(_) => CloseReason::Io,
-            Self::Panicked => CloseReason::Panicked,
-            Self::Crowded => CloseReason::Crowded,
-        }
-    }
-
-    pub(super) fn into_result(self) -> Result<(), crate::Error> {
-        let error = |message: &str| crate::Error::new(crate::error::ErrorKind::Connection, message);
-        match self {
-            Self::Done => Ok(()),
-            Self::TimedOut(what) => Err(error(what)),
-            Self::Forced => Err(error("the connection was cut: the server stopped")),
-            Self::Protocol(source) => Err(error("the peer broke HTTP/2").with_source(source)),
-            Self::Guarded(verdict) => Err(error(&verdict.to_string())),
-            Self::Foreign(what) => Err(error(what)),
-            Self::Io(source) => Err(error("the connection was lost").with_source(source)),
-            Self::Panicked => Err(error("the connection's IO panicked")),
-            Self::Crowded => Err(error(
-                "it made room for another: all connections of max_connections were open, or too many in their \
-                 handshake, and this one did nothing",
-            )),
-        }
     }
 }

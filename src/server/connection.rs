@@ -29,6 +29,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
 use super::call::{CallContext, Incoming, Outcome};
+use super::closed::{Closed, diagnose};
 use super::drain::{ConnectionDrain, Phase, Tally};
 use super::events::Events;
 use super::inline::InlineBudget;
@@ -78,29 +79,6 @@ pub(crate) struct Limits {
     pub(crate) max_age: Option<Duration>,
     pub(crate) max_age_grace: Option<Duration>,
     pub(crate) max_idle: Option<Duration>,
-}
-
-/// Why a connection is over.
-#[derive(Debug)]
-pub(crate) enum Closed {
-    /// By its peer, or at the end of a drain: in good order.
-    Done,
-    /// Something took too long; the text says what.
-    TimedOut(&'static str),
-    /// A drain ran out of time.
-    Forced,
-    /// The peer does not speak HTTP/2, or broke it.
-    Protocol(h2::Error),
-    /// The peer asked for too much of what costs it little.
-    Guarded(Verdict),
-    /// The peer speaks something else; the text says what.
-    Foreign(&'static str),
-    /// The socket failed.
-    Io(io::Error),
-    /// The IO, which is code of the user's, panicked.
-    Panicked,
-    /// It made room for another.
-    Crowded,
 }
 
 /// As [`serve`]; a panic of the IO, in its `Drop` as well, is the end of this connection.
@@ -198,21 +176,6 @@ where
     drop(connection);
     let _ = timeout(LAST_HANDLERS, spawned.wait_for_none()).await;
     closed
-}
-
-/// What a peer speaks that does not speak HTTP/2, by its first bytes.
-fn diagnose(first: &[u8]) -> Option<&'static str> {
-    match first {
-        [0x16, 0x03, ..] => {
-            Some("a TLS client spoke to a plaintext port; use http:// or serve TLS here")
-        }
-        [b'G', b'E', b'T', b' ', ..]
-        | [b'P', b'O', b'S', b'T', ..]
-        | [b'H', b'E', b'A', b'D', ..] => {
-            Some("an HTTP/1.1 client spoke to a gRPC port; gRPC needs HTTP/2")
-        }
-        _ => None,
-    }
 }
 
 struct Connection<IO> {
@@ -465,20 +428,5 @@ impl Future for Spawn {
         let outcome = ready!(this.span.run(|| poll_call(&mut this.call, cx)));
         self.tally.ended(&self.entry, outcome);
         Poll::Ready(())
-    }
-}
-
-impl From<h2::Error> for Closed {
-    fn from(error: h2::Error) -> Self {
-        if error.is_io() {
-            return error.into_io().map_or(Closed::Done, Closed::Io);
-        }
-        Closed::Protocol(error)
-    }
-}
-
-impl From<Result<(), h2::Error>> for Closed {
-    fn from(end: Result<(), h2::Error>) -> Self {
-        end.map_or_else(Closed::from, |()| Closed::Done)
     }
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use super::call::{self, CallContext, Incoming, Outcome};
-use super::connection::Closed;
+use super::closed::Closed;
 use super::drain::DrainReport;
 use super::method::CallFuture;
 use super::observer::{CallEnd, CallOutcome, CallStart, CloseReason, ConnectionEnd, Observer};

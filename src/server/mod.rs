@@ -6,6 +6,7 @@
 
 mod accept;
 pub(crate) mod call;
+mod closed;
 pub(crate) mod connection;
 mod drain;
 mod events;
