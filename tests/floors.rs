@@ -108,6 +108,7 @@ const RULES: [Rule; 3] = [
     // Above: what decides is apart from what waits, so that it is tested without sleeping.
     Rule {
         places: &[
+            "client/addresses",
             "client/backoff",
             "client/target",
             "server/inline",

@@ -84,7 +84,39 @@ async fn a_server_that_turns_each_connection_away_is_not_asked_without_a_pause()
         status.message().contains("as soon as it is made"),
         "{status}"
     );
+    assert!(status.message().contains("GOAWAY NO_ERROR"), "{status}");
     assert_eq!(channel.state(), TransientFailure);
+}
+
+/// A server that has enough connections speaks HTTP/2, and says why it takes no more.
+#[tokio::test]
+async fn c21_what_a_server_says_that_turns_a_connection_away_is_told() {
+    let goaway = [
+        &0u32.to_be_bytes()[..],
+        &ENHANCE_YOUR_CALM.to_be_bytes(),
+        b"too many connections",
+    ];
+    let goaway = frame::encode(frame::kind::GOAWAY, 0, 0, &goaway.concat());
+    let settings = frame::encode(frame::kind::SETTINGS, 0, 0, &[]);
+    for said in [[&settings[..], &goaway].concat(), goaway.to_vec()] {
+        let server = RawServer::bind().await;
+        let channel = Endpoint::new(server.target()).unwrap().connect_lazy();
+        let serve = async {
+            loop {
+                let mut peer = server.accept_silent().await;
+                peer.write_all(&said).await.unwrap();
+                peer.shutdown().await.unwrap();
+            }
+        };
+        let status = tokio::select! {
+            answer = echo(&channel) => answer.unwrap_err(),
+            () = serve => unreachable!("it goes on"),
+        };
+        assert_eq!(status.code(), Code::Unavailable, "{status}");
+        let expected = "GOAWAY ENHANCE_YOUR_CALM \"too many connections\"";
+        assert!(status.message().contains(expected), "{status}");
+        assert!(!status.message().contains("does not speak"), "{status}");
+    }
 }
 
 #[tokio::test]

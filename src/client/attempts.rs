@@ -9,7 +9,7 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use super::endpoint::Config;
 use super::subchannel::Subchannel;
 use super::tasks::HomeId;
 use crate::call::caught::drop_caught;
+use crate::conn::announced::GoAway;
 use crate::{Error, ErrorKind};
 
 /// The attempts of a subchannel. If they are dropped before their end, their runtime has stopped; calls from
@@ -151,9 +152,26 @@ fn next_config(subchannel: &Subchannel) -> Arc<Config> {
 pub(super) struct Reports {
     subchannel: Weak<Subchannel>,
     pub(super) id: u64,
-    /// No more calls may start on the connection. It may be told of one that has not yet been handed over: SETTINGS
-    /// and GOAWAY can arrive together.
-    pub(super) lost: Arc<AtomicBool>,
+    pub(super) loss: Arc<Loss>,
+}
+
+/// Whether no more calls may start on a connection. It may be told of one that has not yet been handed over: SETTINGS
+/// and GOAWAY can arrive together.
+#[derive(Debug, Default)]
+pub(super) struct Loss {
+    lost: AtomicBool,
+    /// What the peer said, if it did.
+    said: OnceLock<String>,
+}
+
+impl Loss {
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn said(&self) -> Option<&str> {
+        self.said.get().map(String::as_str)
+    }
 }
 
 impl Reports {
@@ -165,7 +183,7 @@ impl Reports {
         Self {
             subchannel: subchannel.clone(),
             id: last.unwrap_or_default() + 1,
-            lost: Arc::default(),
+            loss: Arc::default(),
         }
     }
 
@@ -177,10 +195,16 @@ impl Reports {
 
     /// No more calls may start on the connection.
     pub(super) fn lost(&self) {
-        self.lost.store(true, Ordering::Relaxed);
+        self.loss.lost.store(true, Ordering::Relaxed);
         if let Some(subchannel) = self.subchannel.upgrade() {
             subchannel.lost(self.id);
         }
+    }
+
+    /// The same, by the peer's GOAWAY.
+    pub(super) fn turned_away(&self, goaway: &GoAway) {
+        let _ = self.loss.said.set(goaway.to_string());
+        self.lost();
     }
 
     /// The peer finds that it is asked too often whether it is there.

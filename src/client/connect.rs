@@ -1,16 +1,16 @@
 //! From an address to a connection that speaks HTTP/2.
 //!
 //! Dial, shake hands, and wait for the peer's SETTINGS: before those, calls could be refused that the
-//! peer would have taken a moment later. All of it within one time limit. What goes wrong is told in a
-//! sentence: refused, a TLS port, an HTTP/1.1 answer.
+//! peer would have taken a moment later. All of it within one time limit, for each address of a name; looking up
+//! the name has its own. What goes wrong is told in a sentence, for each address: refused, a TLS port, an HTTP/1.1
+//! answer.
 
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 use h2::SendStream;
@@ -19,12 +19,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
+use super::addresses::in_order;
 use super::admission::Places;
-use super::attempts::Reports;
+use super::attempts::{Loss, Reports};
 use super::connection;
 use super::endpoint::{Config, Endpoint};
+use super::race::{HEAD_START, race};
 use super::subchannel::Subchannel;
 use super::target::Address;
 use crate::conn::frame_meter::FrameMeter;
@@ -36,15 +37,28 @@ use crate::error::{Error, ErrorKind};
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for IO {}
 
-/// Makes connections to one address.
+/// Makes connections to one target.
 #[derive(Clone)]
 pub(super) struct Connector {
-    dial: Arc<dyn Fn() -> Dial + Send + Sync>,
+    way: Way,
     /// For people: where it leads.
     name: String,
+    /// The address that the last connection was made to or, where none was, began with.
+    last: Arc<Mutex<Option<SocketAddr>>>,
+}
+
+#[derive(Clone)]
+enum Way {
+    /// To one of the addresses of a name.
+    Tcp { host: String, port: u16 },
+    /// To what is no address, or is the user's to know.
+    Other(Arc<dyn Fn() -> Dial + Send + Sync>),
 }
 
 type Dial = Pin<Box<dyn Future<Output = io::Result<Box<dyn Io>>> + Send>>;
+
+/// Why an attempt has failed.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// A connection that is READY.
 pub(super) struct Connection {
@@ -70,30 +84,20 @@ impl Connection {
 /// What an attempt has come to.
 pub(super) struct Made {
     pub(super) connection: Arc<Connection>,
-    /// No calls may start on it any more.
-    pub(super) lost: Arc<AtomicBool>,
+    /// Whether calls may still start on it.
+    pub(super) loss: Arc<Loss>,
 }
 
 impl Connector {
     /// Over TCP or a Unix socket, to the endpoint's own target.
     pub(super) fn of_target(endpoint: &Endpoint) -> Self {
-        let (address, config) = (endpoint.target.address.clone(), endpoint.config());
+        let address = endpoint.target.address.clone();
         let name = address.to_string();
-        let dial = Arc::new(move || -> Dial {
-            let (address, config) = (address.clone(), config.clone());
-            Box::pin(async move {
-                match address {
-                    Address::Tcp { host, port } => dial_tcp(&host, port, &config).await,
-                    #[cfg(unix)]
-                    Address::Unix(path) => {
-                        Ok(Box::new(tokio::net::UnixStream::connect(path).await?) as _)
-                    }
-                    #[cfg(not(unix))]
-                    Address::Unix(_) => Err(io::Error::other("this system has no Unix sockets")),
-                }
-            })
-        });
-        Self { dial, name }
+        let way = match address {
+            Address::Tcp { host, port } => Way::Tcp { host, port },
+            Address::Unix(path) => Way::Other(Arc::new(move || Box::pin(dial_unix(path.clone())))),
+        };
+        Self::new(way, name)
     }
 
     /// By the user's own means.
@@ -107,9 +111,14 @@ impl Connector {
             let io = connector();
             Box::pin(async move { Ok(Box::new(io.await?) as _) })
         });
+        Self::new(Way::Other(dial), "the connector's peer".to_owned())
+    }
+
+    fn new(way: Way, name: String) -> Self {
         Self {
-            dial,
-            name: "the connector's peer".to_owned(),
+            way,
+            name,
+            last: Arc::default(),
         }
     }
 
@@ -124,59 +133,115 @@ impl Connector {
         config: &Arc<Config>,
         subchannel: &Weak<Subchannel>,
     ) -> Result<Made, Error> {
-        let reports = Reports::new(subchannel);
-        let limit = config.time_to_connect();
-        match tokio::time::timeout(limit, self.attempt(config, reports)).await {
-            Ok(result) => result,
-            Err(_) => {
-                let what = format!(
-                    "cannot connect to {}: no answer within {limit:?}",
-                    self.name
-                );
-                Err(Error::new(ErrorKind::Connect, what))
+        let (host, port) = match &self.way {
+            Way::Tcp { host, port } => (host, *port),
+            Way::Other(dial) => {
+                let made = attempt(dial(), config, Reports::new(subchannel)).await;
+                return made.map_err(|cause| self.failed("").with_source(cause));
             }
+        };
+        let found = look_up(host, port, config).await;
+        let found = found.map_err(|cause| self.failed("").with_source(cause))?;
+        self.connect_to_one(found, config, subchannel).await
+    }
+
+    async fn connect_to_one(
+        &self,
+        found: Vec<SocketAddr>,
+        config: &Arc<Config>,
+        subchannel: &Weak<Subchannel>,
+    ) -> Result<Made, Error> {
+        let order = in_order(found, *self.last());
+        *self.last() = order.first().copied();
+        let won = race(order, HEAD_START, |address| {
+            let address = *address;
+            async move {
+                let dial = dial_tcp(address, config);
+                let made = attempt(dial, config, Reports::new(subchannel)).await?;
+                Ok((address, made))
+            }
+        });
+        match won.await {
+            Ok((address, made)) => {
+                *self.last() = Some(address);
+                Ok(made)
+            }
+            Err(failed) => Err(self.all_failed(failed)),
         }
     }
 
-    async fn attempt(&self, config: &Arc<Config>, reports: Reports) -> Result<Made, Error> {
-        let (id, lost) = (reports.id, reports.lost.clone());
-        let failed = || format!("cannot connect to {}", self.name);
-        let io = (self.dial)()
-            .await
-            .map_err(|error| Error::new(ErrorKind::Connect, failed()).with_source(error))?;
-        let meter = FrameMeter::of_client(tokio::time::Instant::now).with_limits(&config.http2);
-        let (transport, outlet) = batched(io, meter);
-        let (send, h2) = config
-            .http2
-            .client()
-            .handshake::<_, Bytes>(transport)
-            .await
-            .map_err(|error| Error::new(ErrorKind::Connect, failed()).with_source(error))?;
-        let (ready, is_ready) = oneshot::channel();
-        let places = Arc::new(Places::new(&reports.admission()));
-        let connection = Arc::new(Connection { send, places, id });
-        let task = Task::spawn(connection::run(
-            h2,
-            outlet,
-            config.clone(),
-            &connection,
-            ready,
-            reports,
-        ));
-        match is_ready.await {
-            Ok(Ok(())) => {
-                task.go_on();
-                Ok(Made { connection, lost })
+    /// Tells what became of each address.
+    fn all_failed(&self, mut failed: Vec<(SocketAddr, Cause)>) -> Error {
+        if failed.len() == 1 {
+            if let Some((address, cause)) = failed.pop() {
+                let at = match address.to_string() {
+                    at if at == self.name => String::new(),
+                    at => format!(" at {at}"),
+                };
+                return self.failed(&at).with_source(cause);
             }
-            Ok(Err(why)) => Err(Error::new(
-                ErrorKind::Connect,
-                format!("{}: {why}", failed()),
-            )),
-            Err(_) => Err(Error::new(
-                ErrorKind::Connect,
-                format!("{}: the runtime is shutting down", failed()),
-            )),
         }
+        let each = failed.into_iter().map(|(address, cause)| {
+            Error::new(ErrorKind::Connect, address.to_string())
+                .with_source(cause)
+                .to_string()
+        });
+        self.failed(&format!(": {}", each.collect::<Vec<_>>().join("; ")))
+    }
+
+    fn failed(&self, more: &str) -> Error {
+        let what = format!("cannot connect to {}{more}", self.name);
+        Error::new(ErrorKind::Connect, what)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<SocketAddr>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All that makes a connection, within its time.
+async fn attempt(
+    dial: impl Future<Output = io::Result<Box<dyn Io>>>,
+    config: &Arc<Config>,
+    reports: Reports,
+) -> Result<Made, Cause> {
+    let limit = config.time_to_connect();
+    let made = tokio::time::timeout(limit, async {
+        let io = dial.await?;
+        shake_hands(io, config, reports).await
+    });
+    made.await
+        .unwrap_or_else(|_| Err(format!("no answer within {limit:?}").into()))
+}
+
+async fn shake_hands(
+    io: Box<dyn Io>,
+    config: &Arc<Config>,
+    reports: Reports,
+) -> Result<Made, Cause> {
+    let (id, loss) = (reports.id, reports.loss.clone());
+    let meter = FrameMeter::of_client(tokio::time::Instant::now).with_limits(&config.http2);
+    let (transport, outlet) = batched(io, meter);
+    let handshake = config.http2.client().handshake::<_, Bytes>(transport);
+    let (send, h2) = handshake.await?;
+    let (ready, is_ready) = oneshot::channel();
+    let places = Arc::new(Places::new(&reports.admission()));
+    let connection = Arc::new(Connection { send, places, id });
+    let task = Task::spawn(connection::run(
+        h2,
+        outlet,
+        config.clone(),
+        &connection,
+        ready,
+        reports,
+    ));
+    match is_ready.await {
+        Ok(Ok(())) => {
+            task.go_on();
+            Ok(Made { connection, loss })
+        }
+        Ok(Err(why)) => Err(why.into()),
+        Err(_) => Err("it was cancelled: its runtime has stopped".into()),
     }
 }
 
@@ -201,59 +266,40 @@ impl Drop for Task {
     }
 }
 
-/// Connects to one of the addresses of `host`.
-async fn dial_tcp(host: &str, port: u16, config: &Config) -> io::Result<Box<dyn Io>> {
-    let addresses = tokio::net::lookup_host((host, port)).await?;
-    let (local, limit) = (config.local_address, config.time_to_connect());
-    let stream = match local {
-        None => try_each(addresses.collect(), limit, TcpStream::connect).await,
-        Some(local) => {
-            let of_its_kind = addresses.filter(|address| address.is_ipv4() == local.is_ipv4());
-            let connect = |address| connect_from(local, address);
-            try_each(of_its_kind.collect(), limit, connect).await
-        }
+/// The addresses of `host`. The time is the lookup's own: one that is slow leaves the attempts theirs.
+async fn look_up(host: &str, port: u16, config: &Config) -> Result<Vec<SocketAddr>, Cause> {
+    let limit = config.time_to_connect();
+    let found = tokio::time::timeout(limit, tokio::net::lookup_host((host, port)))
+        .await
+        .map_err(|_| format!("its name was not looked up within {limit:?}"))??;
+    let local = config.local_address;
+    let fits = |address: &SocketAddr| local.is_none_or(|it| it.is_ipv4() == address.is_ipv4());
+    let found: Vec<SocketAddr> = found.filter(fits).collect();
+    match (found.is_empty(), local) {
+        (false, _) => Ok(found),
+        (true, None) => Err("the name has no address".into()),
+        (true, Some(_)) => Err("the name has no address of the kind of local_address".into()),
+    }
+}
+
+async fn dial_tcp(address: SocketAddr, config: &Config) -> io::Result<Box<dyn Io>> {
+    let stream = match config.local_address {
+        None => TcpStream::connect(address).await,
+        Some(local) => connect_from(local, address).await,
     };
-    let stream = stream?.ok_or_else(|| {
-        let what = match local {
-            None => "the name has no address",
-            Some(_) => "the name has no address of the kind of local_address",
-        };
-        io::Error::new(io::ErrorKind::NotFound, what)
-    })?;
+    let stream = stream?;
     set_options(&stream, config);
     Ok(Box::new(stream))
 }
 
-/// A connection over the longest way takes less than this.
-const LEAST_SHARE: Duration = Duration::from_secs(1);
+#[cfg(unix)]
+async fn dial_unix(path: PathBuf) -> io::Result<Box<dyn Io>> {
+    Ok(Box::new(tokio::net::UnixStream::connect(path).await?))
+}
 
-/// Tries the addresses one after the other. Each is given its share of the time that is left, so that one which
-/// does not answer, as of a protocol that the way there does not carry, leaves some to the others. The error
-/// is the last one's; `None` if there is no address.
-async fn try_each<T, F>(
-    addresses: Vec<SocketAddr>,
-    limit: Duration,
-    connect: impl Fn(SocketAddr) -> F,
-) -> io::Result<Option<T>>
-where
-    F: Future<Output = io::Result<T>>,
-{
-    let begun = Instant::now();
-    let mut last = Ok(None);
-    for (index, &address) in addresses.iter().enumerate() {
-        let left = limit.saturating_sub(begun.elapsed());
-        let share = left / u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
-        let share = share.max(LEAST_SHARE);
-        last = match tokio::time::timeout(share, connect(address)).await {
-            Ok(Ok(connected)) => return Ok(Some(connected)),
-            Ok(Err(error)) => Err(error),
-            Err(_) => {
-                let what = format!("{address} did not answer within {share:?}");
-                Err(io::Error::new(io::ErrorKind::TimedOut, what))
-            }
-        };
-    }
-    last
+#[cfg(not(unix))]
+async fn dial_unix(_: PathBuf) -> io::Result<Box<dyn Io>> {
+    Err(io::Error::other("this system has no Unix sockets"))
 }
 
 async fn connect_from(local: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
@@ -285,42 +331,128 @@ impl std::fmt::Debug for Connector {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    /// A network of three: one address that never answers, one that refuses, one that is there.
-    async fn connect(address: SocketAddr) -> io::Result<u16> {
-        match address.port() {
-            1 => std::future::pending().await,
-            2 => Err(io::ErrorKind::ConnectionRefused.into()),
-            port => Ok(port),
+    /// What is found behind an address.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Server {
+        Serves,
+        Refuses,
+        Closes,
+        IsSilent,
+        SpeaksHttp1,
+        TurnsAway,
+    }
+
+    impl Server {
+        async fn start(self) -> SocketAddr {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            if self != Self::Refuses {
+                tokio::spawn(async move {
+                    while let Ok((socket, _)) = listener.accept().await {
+                        tokio::spawn(self.serve(socket));
+                    }
+                });
+            }
+            address
+        }
+
+        async fn serve(self, mut socket: TcpStream) {
+            use tokio::io::AsyncWriteExt;
+            match self {
+                Self::Refuses | Self::Closes => {}
+                Self::IsSilent => std::future::pending().await,
+                Self::SpeaksHttp1 => {
+                    let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+                }
+                Self::TurnsAway => {
+                    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+                    let _ = socket.write_all(&settings).await;
+                    let text = "too many connections";
+                    let goaway = crate::conn::frame::goaway(0, 11, text);
+                    let _ = socket.write_all(&goaway).await;
+                    let _ = socket.shutdown().await;
+                    let mut unread = Vec::new();
+                    let _ = tokio::io::AsyncReadExt::read_to_end(&mut socket, &mut unread).await;
+                }
+                Self::Serves => {
+                    if let Ok(mut h2) = h2::server::handshake(socket).await {
+                        let _ = h2.accept().await;
+                    }
+                }
+            }
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_address_that_does_not_answer_leaves_time_for_the_next() {
-        type Row<'a> = (
-            &'a [u16],
-            u64,
-            Result<Option<u16>, io::ErrorKind>,
-            u64,
-            &'a str,
-        );
+    #[tokio::test]
+    async fn c07_an_address_that_does_not_serve_does_not_stand_before_the_others() {
+        use Server::*;
         #[rustfmt::skip]
-        let rows: [Row<'_>; 7] = [
-            (&[3], 20, Ok(Some(3)), 0, "the first"),
-            (&[1, 3], 20, Ok(Some(3)), 10, "half of the time for the first of two"),
-            (&[2, 1, 3], 20, Ok(Some(3)), 10, "what a refusal did not use is for the others"),
-            (&[1, 1], 20, Err(io::ErrorKind::TimedOut), 20, "all of it, for nobody"),
-            (&[1, 2], 20, Err(io::ErrorKind::ConnectionRefused), 10, "the last error"),
-            (&[1, 1, 1, 3], 2, Ok(Some(3)), 3, "never less than a second for each"),
-            (&[], 20, Ok(None), 0, "no address"),
+        let rows: [(&[Server], &[&str]); 8] = [
+            (&[Refuses, Serves], &[]),
+            (&[Closes, Serves], &[]),
+            (&[SpeaksHttp1, Serves], &[]),
+            (&[TurnsAway, Serves], &[]),
+            (&[IsSilent, Serves], &[]),
+            (&[IsSilent, Closes, IsSilent, Serves], &[]),
+            (&[Refuses, SpeaksHttp1, TurnsAway], &["refused", "HTTP/1.1", "ENHANCE_YOUR_CALM \"too many connections\""]),
+            (&[IsSilent, Closes], &["no answer within 1.5s", ""]),
         ];
-        for (ports, limit, expected, took, why) in rows {
-            let addresses = ports.iter().map(|port| ([10, 0, 0, 1], *port).into());
-            let begun = Instant::now();
-            let found = try_each(addresses.collect(), Duration::from_secs(limit), connect).await;
-            assert_eq!(found.map_err(|error| error.kind()), expected, "{why}");
-            assert_eq!(begun.elapsed().as_secs(), took, "{why}");
+        let endpoint = Endpoint::from_static("http://several.test:80");
+        let config = endpoint
+            .connect_timeout(Duration::from_millis(1500))
+            .config();
+        let nobody = Weak::new();
+        for (servers, expected) in rows {
+            let connector = Connector::of_target(&Endpoint::from_static("http://several.test:80"));
+            let mut found = Vec::new();
+            for server in servers {
+                found.push(server.start().await);
+            }
+            let made = connector.connect_to_one(found.clone(), &config, &nobody);
+            match made.await {
+                Ok(_) => {
+                    assert!(expected.is_empty(), "{servers:?}");
+                    assert_eq!(*connector.last(), found.last().copied(), "{servers:?}");
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(
+                        error.starts_with("cannot connect to several.test:80: "),
+                        "{error}"
+                    );
+                    assert!(!expected.is_empty(), "{servers:?}: {error}");
+                    for (address, expected) in found.iter().zip(expected) {
+                        assert!(error.contains(&address.to_string()), "{error}");
+                        assert!(error.contains(expected), "{error}");
+                    }
+                    assert_eq!(error.matches("cannot connect").count(), 1, "{error}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn c07_the_next_connection_begins_elsewhere() {
+        let endpoint = Endpoint::from_static("http://several.test:80");
+        let (connector, config) = (Connector::of_target(&endpoint), endpoint.config());
+        let nobody = Weak::new();
+        let found = [Server::Serves.start().await, Server::Serves.start().await];
+        for round in 0..4 {
+            let made = connector.connect_to_one(found.to_vec(), &config, &nobody);
+            assert!(made.await.is_ok());
+            assert_eq!(*connector.last(), Some(found[round % 2]), "round {round}");
+        }
+        // One that failed, too.
+        let connector = Connector::of_target(&endpoint);
+        let found = [Server::Closes.start().await, Server::Closes.start().await];
+        for round in 0..4 {
+            let made = connector.connect_to_one(found.to_vec(), &config, &nobody);
+            assert!(made.await.is_err());
+            assert_eq!(*connector.last(), Some(found[round % 2]), "round {round}");
         }
     }
 

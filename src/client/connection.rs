@@ -281,7 +281,7 @@ impl Connection {
     fn no_more_calls(&mut self, goaway: GoAway) {
         //= GRPC-GOAWAY-RECV  no new calls here; those in flight go on
         if let Some(reports) = &self.reports {
-            reports.lost();
+            reports.turned_away(&goaway);
         }
         if goaway.too_many_pings {
             if let Some(reports) = self.reports.take() {
@@ -291,7 +291,8 @@ impl Connection {
     }
 
     fn end(mut self, end: End) {
-        if let Some(goaway) = self.outlet.goaway() {
+        let goaway = self.outlet.goaway();
+        if let Some(goaway) = goaway.clone() {
             self.no_more_calls(goaway);
         }
         self.reports = None;
@@ -305,6 +306,10 @@ impl Connection {
         }
         let _ = ready.send(Err(match (diagnose(&self.outlet.first_bytes()), end) {
             (Some(what), _) => what.to_owned(),
+            (None, End::H2(_)) if goaway.is_some() => {
+                let said = goaway.map(|goaway| goaway.to_string()).unwrap_or_default();
+                format!("the server turned the connection away: {said}")
+            }
             (None, End::H2(Ok(()))) => {
                 "the peer closed the connection before its SETTINGS came".to_owned()
             }

@@ -119,9 +119,10 @@ impl Endpoint {
         self
     }
 
-    /// How long one attempt to connect may take, with looking up the name, to the peer's SETTINGS. Default
-    /// 20 s, gRPC's least: a server in need of a connection's time is helped by no second one. A name with
-    /// several addresses has them tried one after the other, each with its share of the time that is left.
+    /// How long one attempt to connect to one address may take, to the peer's SETTINGS; and how long looking up the
+    /// name may. Default 20 s, gRPC's least: a server in need of a connection's time is helped by no second one. Of a
+    /// name with several addresses each has a head start of 250 ms before the next is tried beside it, and none once
+    /// it has failed; the first to serve is taken.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.config.connect_timeout = Some(limit);
         self

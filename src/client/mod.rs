@@ -1,13 +1,14 @@
 //! FLOOR 3. The calling endpoint.
 //!
 //! [`Endpoint`] holds the knobs; `target` says where to; `subchannel` keeps a connection to it, by
-//! way of `attempts`, `connect`, `connection` and `backoff`; `call` is the life of one RPC: `admission` is when
-//! it may leave, in the `order` of the queue, `header_list` whether it may at all, `asked` how it is given up, `stage`
+//! way of `attempts`, `addresses`, `race`, `connect`, `connection` and `backoff`; `tasks` knows in which runtime;
+//! `call` is the life of one RPC: `admission` is when it may leave, in the `order` of the queue, `header_list` whether it may at all, `asked` how it is given up, `stage`
 //! how far it came, `foreign` what is made of an answer that is no gRPC, `shown` what interceptors see of one,
 //! `pump` the task that sends a call's requests, and `retry` whether it may have another; `held` is a call as a
 //! conversation, and `opening` how that begins. [`Channel`] is what people hold, and `calls` what generated
 //! clients stand on. Never sees the server's side.
 
+mod addresses;
 mod admission;
 mod asked;
 mod attempts;
@@ -25,6 +26,7 @@ mod held;
 mod opening;
 mod order;
 mod pump;
+mod race;
 mod retry;
 mod shown;
 mod stage;

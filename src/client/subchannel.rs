@@ -20,7 +20,7 @@
 //! state it waits for the next one, or is told why it need not. One of several subchannels, some day: it
 //! knows one address and no other.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -280,7 +280,7 @@ impl Subchannel {
         let mut failures = self.failures();
         let mut state = self.lock();
         let error = match result {
-            Ok(made) if !made.lost.load(Ordering::Relaxed) => {
+            Ok(made) if !made.loss.is_lost() => {
                 *failures = Failures::default();
                 self.admission.begin();
                 self.enter(&mut state, State::Ready(made.connection));
@@ -292,8 +292,11 @@ impl Subchannel {
                 self.enter(&mut state, State::Idle(None));
                 return None;
             }
-            Ok(_) => {
-                let what = "the server closes each connection as soon as it is made";
+            Ok(made) => {
+                let mut what = "the server closes each connection as soon as it is made".to_owned();
+                if let Some(said) = made.loss.said() {
+                    what = format!("{what}, and says {said}");
+                }
                 Error::new(ErrorKind::Connect, what)
             }
             Err(error) => error,

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::frame::code;
+use crate::call::ending;
 
 /// What GOAWAY says to a client whose keepalive is too hasty (gRFC A8).
 const TOO_MANY_PINGS: &[u8] = b"too_many_pings";
@@ -65,6 +66,16 @@ impl GoAway {
             text: shown.escape_ascii().to_string().into(),
             too_many_pings: code == code::ENHANCE_YOUR_CALM && text.starts_with(TOO_MANY_PINGS),
         })
+    }
+}
+
+impl std::fmt::Display for GoAway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "GOAWAY {}", ending::name(self.code.into()))?;
+        if !self.text.is_empty() {
+            write!(f, " \"{}\"", self.text)?;
+        }
+        Ok(())
     }
 }
 
