@@ -93,6 +93,12 @@ fn parse(mut args: lexopt::Parser) -> Result<(String, Command), String> {
             Long("addr") => {
                 let value = args.value();
                 addr = text(value.map_err(|_| "--addr needs a value; --help lists the flags")?)?;
+                let port = addr.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+                if !matches!(port, Some(Ok(1..))) {
+                    return Err(format!(
+                        "--addr {addr:?} has no port; write host and port, as 127.0.0.1:50051"
+                    ));
+                }
             }
             Value(word) => words.push(text(word)?),
             other => {
@@ -142,12 +148,9 @@ fn text(word: std::ffi::OsString) -> Result<String, String> {
 
 #[tokio::main]
 async fn run(addr: &str, command: Command) -> Result<(), String> {
-    let target = format!("http://{addr}");
-    let client = UserServiceClient::connect(target.clone())
+    let client = UserServiceClient::connect(format!("http://{addr}"))
         .await
-        .map_err(|error| {
-            format!("cannot connect to {target}: {error}; --addr says where the user service is")
-        })?;
+        .map_err(|error| format!("{error}; --addr says where the user service is"))?;
     match command {
         Command::Help => Ok(()),
         Command::Get {

@@ -17,10 +17,9 @@ const PASSWORD_HASH: &str = "wonderland";
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub async fn connect(addr: SocketAddr) -> Result<UserServiceClient, String> {
-    let target = format!("http://{}", reachable(addr));
-    UserServiceClient::connect(target.clone())
+    UserServiceClient::connect(format!("http://{}", reachable(addr)))
         .await
-        .map_err(|error| format!("cannot connect to {target}: {error}"))
+        .map_err(|error| error.to_string())
 }
 
 /// Registers alice if she is not there, asks for her UUID and prints it, with the way to do the

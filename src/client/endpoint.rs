@@ -183,21 +183,32 @@ impl Endpoint {
     /// # Errors
     /// If it is not a host with an optional port.
     pub fn authority(mut self, authority: impl AsRef<str>) -> Result<Self, Error> {
-        self.target.authority = Authority::try_from(authority.as_ref()).map_err(|error| {
+        // RFC 9113 §8.3.1: it names no user; nor is one shown in an error.
+        let authority = authority.as_ref();
+        if authority.contains('@') {
+            let what = "cannot use an authority that names a user; send credentials as metadata";
+            return Err(Error::new(ErrorKind::Config, what));
+        }
+        self.target.authority = Authority::try_from(authority).map_err(|error| {
             Error::new(ErrorKind::Config, "cannot use the authority").with_source(error)
         })?;
         Ok(self)
     }
 
     /// What to say as `:scheme` and `:authority`: those of `origin`, as far as it has them. By tonic's name;
-    /// where only the authority differs, [`authority`](Self::authority) is shorter.
+    /// where only the authority differs, [`authority`](Self::authority) is shorter. A user in it is left out.
     pub fn origin(mut self, origin: Uri) -> Self {
         let origin = origin.into_parts();
         if let Some(scheme) = origin.scheme {
             self.target.scheme = scheme;
         }
         if let Some(authority) = origin.authority {
-            self.target.authority = authority;
+            let text = authority.as_str();
+            let without_user = text.rsplit_once('@').map(|(_, host)| host.parse());
+            self.target.authority = match without_user {
+                Some(Ok(host)) => host,
+                _ => authority,
+            };
         }
         self
     }
@@ -423,6 +434,20 @@ mod tests {
             assert_eq!(endpoint.target, expected);
         }
         assert!(Endpoint::try_from(http::Uri::from_static("/no/host")).is_err());
+    }
+
+    #[test]
+    fn c19_no_user_is_named_to_a_server_or_shown() {
+        let endpoint = Endpoint::from_static("http://localhost");
+        let error = endpoint
+            .clone()
+            .authority("alice:hunter2@host")
+            .unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        let origin = http::Uri::from_static("https://alice:hunter2@host:1");
+        let endpoint = endpoint.origin(origin);
+        assert_eq!(endpoint.target.authority, "host:1");
+        assert!(!format!("{endpoint:?}").contains("hunter2"));
     }
 
     #[test]
