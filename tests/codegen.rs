@@ -664,6 +664,317 @@ fn compiled(name: &str, proto: &str) -> Result<(), String> {
     })
 }
 
+/// Files by name and text, compiled in an order; the descriptor set, or what is said.
+fn compiled_set(
+    files: &[(&str, &str)],
+    order: &[&str],
+) -> Result<(Scratch, codegen::FileDescriptorSet), String> {
+    use protox::prost::Message as _;
+    let scratch = Scratch::new();
+    for (name, text) in files {
+        if let Some((directory, _)) = name.rsplit_once('/') {
+            fs::create_dir_all(scratch.0.join(directory)).unwrap();
+        }
+        scratch.write(name, text);
+    }
+    let set = scratch.0.join("set.bin");
+    let outcome = scratch
+        .builder()
+        .include_file("all.rs")
+        .file_descriptor_set_path(&set)
+        .compile_protos(order, &[&scratch.0]);
+    let directory = format!("{}/", scratch.0.display());
+    outcome.map_err(|error| error.to_string().replace(&directory, ""))?;
+    let fds = codegen::FileDescriptorSet::decode(fs::read(&set).unwrap().as_slice()).unwrap();
+    Ok((scratch, fds))
+}
+
+const D_C_A: [(&str, &str); 3] = [
+    (
+        "d.proto",
+        "syntax = \"proto3\";\npackage x.ext.config;\nmessage D {}\n",
+    ),
+    (
+        "c.proto",
+        "syntax = \"proto3\";\npackage x.config;\nmessage C { message In {} }\n",
+    ),
+    (
+        "a.proto",
+        "syntax = \"proto3\";\npackage x.ext.tls;\nimport \"c.proto\";\n\
+         message A { config.C c = 1; config.C.In in = 2; map<string, config.C> m = 3;\n\
+         oneof o { config.C one = 4; } message Deep { config.C c = 1; } }\n\
+         service S { rpc Get(config.C) returns (stream config.C.In); }\n",
+    ),
+];
+
+/// Packages of files that were not imported are not seen, in whatever order the files come.
+#[test]
+fn d06_names_of_files_that_were_not_imported_are_not_seen() {
+    let orders: [&[&str]; 5] = [
+        &["d.proto", "a.proto"],
+        &["a.proto", "d.proto"],
+        &["d.proto", "c.proto", "a.proto"],
+        &["a.proto", "d.proto", "a.proto", "d.proto"],
+        &["c.proto", "a.proto", "d.proto"],
+    ];
+    let mut texts = Vec::new();
+    for order in orders {
+        let (scratch, fds) = compiled_set(&D_C_A, order).expect("as protoc does");
+        assert_eq!(fds.file.len(), 3, "{order:?}");
+        let a = fds
+            .file
+            .iter()
+            .find(|file| file.name() == "a.proto")
+            .unwrap();
+        let field = |index: usize| a.message_type[0].field[index].type_name();
+        assert_eq!((field(0), field(1)), (".x.config.C", ".x.config.C.In"));
+        assert_eq!(a.service[0].method[0].input_type(), ".x.config.C");
+        texts.push(scratch.read("x.ext.tls.rs"));
+        assert!(scratch.read("x.ext.config.rs").contains("pub struct D {}"));
+    }
+    assert!(texts.windows(2).all(|pair| pair[0] == pair[1]));
+
+    // What an import imports for itself is not seen either; what it hands on is.
+    let mut files = D_C_A;
+    files[1].1 = "syntax = \"proto3\";\npackage x.config;\nimport \"d.proto\";\n\
+                  message C { message In {} }\n";
+    compiled_set(&files, &["a.proto"]).expect("d.proto is c.proto's own affair");
+    files[1].1 = "syntax = \"proto3\";\npackage x.config;\nimport public \"d.proto\";\n\
+                  message C { message In {} }\n";
+    let error = compiled_set(&files, &["a.proto"]).err().unwrap();
+    let expected = "a.proto:4:13: 'config.C' resolves to 'x.ext.config.C', which is not defined";
+    assert!(error.starts_with(expected), "{error}");
+    assert!(
+        error.contains("\n4 | message A { config.C c = 1;"),
+        "{error}"
+    );
+}
+
+/// The innermost scope that has the first part of a name decides, as in protoc.
+#[test]
+fn d06_names_mean_what_they_mean_to_protoc() {
+    let head = "syntax = \"proto3\";\npackage a.b;\nimport \"o.proto\";\n";
+    let other = "syntax = \"proto3\";\npackage a;\nmessage M { message In {} }\n\
+                 message N { message In {} }\n";
+    // The file's own text, and the type of the first field, or what is said.
+    let rows = [
+        ("message X { a.M.In f = 1; }", Ok(".a.M.In")),
+        ("message X { .a.M.In f = 1; }", Ok(".a.M.In")),
+        ("message X { M.In f = 1; }", Ok(".a.M.In")),
+        (
+            "message X { M.In f = 1; message M { message In {} } }",
+            Ok(".a.b.X.M.In"),
+        ),
+        (
+            "message X { N.In f = 1; } message N { message In {} }",
+            Ok(".a.b.N.In"),
+        ),
+        ("message X { M.In f = 1; int32 M = 2; }", Ok(".a.M.In")),
+        (
+            "message X { M.In f = 1; } message M {}",
+            Err("x.proto:4:13: 'M.In' resolves to 'a.b.M.In', which is not defined"),
+        ),
+        (
+            "message X { M.Out f = 1; }",
+            Err("x.proto:4:13: 'M.Out' resolves to 'a.M.Out', which is not defined"),
+        ),
+        (
+            "message X { no.M f = 1; }",
+            Err("x.proto:4:13: name 'no.M' is not defined"),
+        ),
+    ];
+    for (text, expected) in rows {
+        let text = format!("{head}{text}\n");
+        let outcome = compiled_set(&[("o.proto", other), ("x.proto", &text)], &["x.proto"]);
+        match (outcome, expected) {
+            (Ok((_, fds)), Ok(expected)) => {
+                let x = fds
+                    .file
+                    .iter()
+                    .find(|file| file.name() == "x.proto")
+                    .unwrap();
+                assert_eq!(x.message_type[0].field[0].type_name(), expected, "{text}");
+            }
+            (Err(error), Err(expected)) => assert!(error.starts_with(expected), "{error}"),
+            (outcome, _) => panic!("{text}: {:?}", outcome.map(|_| "compiled")),
+        }
+    }
+}
+
+/// In the manner of Envoy's API: packages in each other, options of one's own, one set of all.
+#[test]
+fn d06_a_large_set_of_packages_in_packages_compiles_as_one() {
+    let files = [
+        (
+            "udpa/annotations/status.proto",
+            "syntax = \"proto3\";\npackage udpa.annotations;\n\
+             import \"google/protobuf/descriptor.proto\";\n\
+             message StatusAnnotation { bool work_in_progress = 1; float weight = 2; }\n\
+             extend google.protobuf.FileOptions { StatusAnnotation file_status = 222707719; }\n\
+             extend google.protobuf.FieldOptions { float weight = 222707720; }\n",
+        ),
+        (
+            "envoy/config/core/v3/base.proto",
+            "syntax = \"proto3\";\npackage envoy.config.core.v3;\n\
+             import \"udpa/annotations/status.proto\";\n\
+             option (udpa.annotations.file_status).work_in_progress = true;\n\
+             message Node { string id = 1 [(udpa.annotations.weight) = inf]; }\n",
+        ),
+        (
+            "envoy/extensions/config/v3/config.proto",
+            "syntax = \"proto3\";\npackage envoy.extensions.config.v3;\n\
+             import \"envoy/config/core/v3/base.proto\";\n\
+             message Config { envoy.config.core.v3.Node node = 1; }\n",
+        ),
+        (
+            "envoy/extensions/udpa/v3/udpa.proto",
+            "syntax = \"proto3\";\npackage envoy.extensions.udpa.v3;\nmessage Udpa {}\n",
+        ),
+        (
+            "envoy/extensions/tls/v3/tls.proto",
+            "syntax = \"proto3\";\npackage envoy.extensions.tls.v3;\n\
+             import \"envoy/config/core/v3/base.proto\";\n\
+             import \"udpa/annotations/status.proto\";\n\
+             option (udpa.annotations.file_status).weight = 2;\n\
+             message Tls { config.core.v3.Node node = 1; }\n",
+        ),
+    ];
+    let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+    let reversed: Vec<&str> = names.iter().rev().copied().collect();
+    for order in [names, reversed] {
+        let (scratch, fds) = compiled_set(&files, &order).expect("as protoc does");
+        assert_eq!(fds.file.len(), 6, "with descriptor.proto");
+        let tls = scratch.read("envoy.extensions.tls.v3.rs");
+        let node = "super::super::super::config::core::v3::Node";
+        assert!(tls.contains(node), "{tls}");
+    }
+}
+
+#[test]
+fn d06_what_an_import_lacks_is_said_at_the_import() {
+    let rows = [
+        (
+            "import \"y.proto\";\nimport \"y.proto\";\n",
+            "x.proto:3:1: import 'y.proto' was listed twice",
+        ),
+        (
+            "import \"x.proto\";\n",
+            "x.proto:2:1: import cycle detected: x.proto -> x.proto",
+        ),
+        (
+            "import \"z.proto\";\n",
+            "z.proto:2:1: import cycle detected: x.proto -> z.proto -> x.proto",
+        ),
+    ];
+    for (text, expected) in rows {
+        let text = format!("syntax = \"proto3\";\n{text}");
+        let files = [
+            ("x.proto", text.as_str()),
+            ("y.proto", "syntax = \"proto3\";\n"),
+            ("z.proto", "syntax = \"proto3\";\nimport \"x.proto\";\n"),
+        ];
+        let error = compiled_set(&files, &["x.proto"]).err().unwrap();
+        assert!(error.starts_with(expected), "{error}");
+    }
+    // The same name under two includes: the first is meant.
+    let scratch = Scratch::new();
+    for directory in ["one", "two"] {
+        fs::create_dir_all(scratch.0.join(directory)).unwrap();
+        scratch.write(&format!("{directory}/x.proto"), "syntax = \"proto3\";\n");
+    }
+    let includes = ["one", "two"].map(|directory| scratch.0.join(directory));
+    let second = scratch.0.join("two/x.proto");
+    let outcome = scratch.builder().compile_protos(&[&second], &includes);
+    let error = outcome.unwrap_err().to_string();
+    assert!(error.contains("/two/x.proto' is shadowed by '"), "{error}");
+}
+
+/// What protoc reads in a file, whatever an editor or a time long ago has left there.
+#[test]
+fn d07_marks_and_old_letters_and_declarations_are_taken() {
+    let rows: [(&[u8], &str); 5] = [
+        (
+            b"\xEF\xBB\xBFsyntax = \"proto3\";\npackage p;\nmessage A {}\n",
+            "a byte order mark",
+        ),
+        (
+            b"// caf\xE9\nsyntax = \"proto3\";\npackage p;\n/* \xFCber */ message A {}\n",
+            "Latin-1 in comments",
+        ),
+        (
+            b"syntax = \"proto2\";\npackage p;\nmessage A {\n  extensions 100 [declaration = {\n\
+              number: 100 full_name: \".p.x\" type: \"int32\" }];\n}\n",
+            "a declaration of one number",
+        ),
+        (
+            b"syntax = \"proto2\";\npackage p;\nmessage A {\n  extensions 1 to max [\n\
+              verification = UNVERIFIED ];\n}\n",
+            "a declaration of a range",
+        ),
+        (
+            b"syntax = \"proto2\";\npackage p;\nimport \"google/protobuf/descriptor.proto\";\n\
+              extend google.protobuf.FieldOptions { optional double f = 50000; }\n\
+              message A { optional float a = 1 [(f) = inf, default = -inf];\n\
+              optional float b = 2 [(p.f) = nan, default = nan]; }\n",
+            "numbers that are names",
+        ),
+    ];
+    for (bytes, why) in rows {
+        let scratch = Scratch::new();
+        let path = scratch.0.join("x.proto");
+        fs::write(&path, bytes).unwrap();
+        let outcome = scratch.builder().compile_protos(&[path], &[&scratch.0]);
+        outcome.unwrap_or_else(|error| panic!("{why}: {error}"));
+        assert!(scratch.read("p.rs").contains("pub struct A"), "{why}");
+    }
+    let latin = b"syntax = \"proto3\";\npackage p;\n// caf\xE9\nmessage A {}\n";
+    let scratch = Scratch::new();
+    let path = scratch.0.join("x.proto");
+    fs::write(&path, latin).unwrap();
+    let outcome = scratch.builder().compile_protos(&[path], &[&scratch.0]);
+    outcome.unwrap();
+    assert!(
+        scratch.read("p.rs").contains("/// caf\u{E9}\n"),
+        "it is read"
+    );
+}
+
+/// … and what is not taken, in plain words and with its place, which stays where it was.
+#[test]
+fn d07_what_is_not_taken_is_refused_with_its_place() {
+    let rows: [(&[u8], &str); 4] = [
+        (
+            b"syntax = \"proto3\";\nmessage A\xE9 {}\n",
+            "x.proto:2:10: the byte 0xE9 is not UTF-8, which a file is outside its comments\n  |\n\
+             2 | message A\u{FFFD} {}\n  |          ^",
+        ),
+        (
+            b"syntax = \"proto2\";\nimport \"google/protobuf/descriptor.proto\";\n\
+              extend google.protobuf.FieldOptions { optional float f = 50000; }\n\
+              message A { optional int32 a = 1 [(f) = -inf]; }\n",
+            "x.proto:4:41: the value of an option is a name behind a minus, such as `-inf`, which \
+             temaki's codegen does not read\n",
+        ),
+        (
+            b"\xEF\xBB\xBFsyntax = \"proto3\"; mesage A {}\n",
+            "x.proto:1:20: expected ",
+        ),
+        (
+            b"syntax = \"proto2\"; message A { extensions 100 [a = {b: [1]}]; optional Gone b = 1; }\n",
+            "x.proto:1:72: name 'Gone' is not defined\n",
+        ),
+    ];
+    for (bytes, expected) in rows {
+        let scratch = Scratch::new();
+        let path = scratch.0.join("x.proto");
+        fs::write(&path, bytes).unwrap();
+        let outcome = scratch.builder().compile_protos(&[path], &[&scratch.0]);
+        let error = outcome.unwrap_err().to_string();
+        let error = error.replace(&format!("{}/", scratch.0.display()), "");
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
 /// Names that rustc would find to be the same, at a place that nobody wrote.
 #[test]
 fn names_that_are_one_in_rust_are_refused() {

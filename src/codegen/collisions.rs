@@ -14,7 +14,7 @@ use prost_build::Module;
 use protox::prost_reflect::prost_types::{DescriptorProto, FileDescriptorProto};
 
 use super::builder::Options;
-use super::error::{Error, Place, on_disk};
+use super::error::{Error, Place};
 use super::names::{plain, snake, upper_camel};
 
 /// Refuses files in which two names meet. `nested`: each package becomes a module in its parent's.
@@ -185,7 +185,8 @@ impl<'a> Names<'_, 'a> {
 
     fn collision(&self, rust: &str, first: &Item<'_>, second: &Item<'_>) -> Error {
         let rust = rust.rsplit([':', '.']).next().unwrap_or(rust);
-        let (there, here) = (self.place(first), self.place(second));
+        let place = |item: &Item<'_>| Place::of(item.file, &item.path, self.includes);
+        let (there, here) = (place(first), place(second));
         let there = match there.file == here.file && there.line > 0 {
             true => format!("line {}", there.line),
             false => there.to_string(),
@@ -195,24 +196,6 @@ impl<'a> Names<'_, 'a> {
             second.kind, second.name, first.kind, first.name
         );
         Error::at(&here, &message)
-    }
-
-    /// Where an item has its name, as far as its file tells.
-    fn place(&self, item: &Item<'_>) -> Place {
-        let info = item.file.source_code_info.as_ref();
-        let start = |path: &[i32]| {
-            let mut locations = info?.location.iter();
-            let found = locations.find(|location| location.path == path)?;
-            let from_one = |span: &i32| usize::try_from(*span).unwrap_or(0) + 1;
-            Some((
-                found.span.first().map(from_one)?,
-                found.span.get(1).map(from_one)?,
-            ))
-        };
-        let name = [&item.path[..], &[1]].concat();
-        let (line, column) = start(&name).or_else(|| start(&item.path)).unwrap_or((0, 0));
-        let file = on_disk(item.file.name(), self.includes);
-        Place { file, line, column }
     }
 }
 

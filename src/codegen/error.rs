@@ -8,6 +8,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use protox::prost_reflect::prost_types::FileDescriptorProto;
+
+use super::source;
+
 /// Why no code was generated.
 ///
 /// Printed with `{}` or with `{:?}`, it is the same text for people, of several lines:
@@ -40,11 +44,30 @@ impl Error {
         }
     }
 
+    /// A file that lies under no include directory, or is not there.
+    pub(super) fn not_included(path: &Path, includes: &[PathBuf]) -> Self {
+        let message = format!("file '{}' is not in any include path", path.display());
+        let advice = advice(&message).unwrap_or_default();
+        Self::new(format!(
+            "{message}\nlooked in: {}\n{advice}",
+            join(includes)
+        ))
+    }
+
+    /// A file that an `import` of its name would not find, but another one.
+    pub(super) fn shadowed(path: &Path, first: &Path) -> Self {
+        let (path, first) = (path.display(), first.display());
+        Self::new(format!(
+            "path '{path}' is shadowed by '{first}', which an include directory before its own has\n\
+             name '{first}' in its place, or the include directories in another order"
+        ))
+    }
+
     /// An error at a place in a file.
     pub(super) fn at(place: &Place, message: &str) -> Self {
         let Place { file, line, column } = place;
         let mut text = format!("{place}: {message}");
-        let source = std::fs::read_to_string(file).unwrap_or_default();
+        let source = source::read_anyhow(file);
         let source_line = line
             .checked_sub(1)
             .and_then(|line| source.lines().nth(line));
@@ -68,6 +91,7 @@ impl Error {
         let (message, debug) = (error.to_string(), format!("{error:?}"));
         // A name that the file does not give is not known to what says this.
         let message = message.replace("JSON name ''", "the same JSON name");
+        let message = message.replace("identifiers may not be negative", NEGATIVE);
         let file = error.file().map(|file| on_disk(file, includes));
         if let Some(place) = file.as_ref().and_then(|file| Place::in_text(&debug, file)) {
             let message = match is_edition(&place) {
@@ -83,15 +107,15 @@ impl Error {
         if debug.len() > message.len() && debug.starts_with(&message) {
             text = debug;
         }
-        if message.contains("not found") || message.contains("not in any include path") {
-            text += &format!("\nlooked in: {}", join(includes));
-        }
         if let Some(advice) = advice(&message) {
             text += &format!("\n{advice}");
         }
         Self::new(text)
     }
 }
+
+/// protoc takes `-inf` there, and nothing else of the kind.
+const NEGATIVE: &str = "the value of an option is a name behind a minus, such as `-inf`, which temaki's codegen does not read";
 
 /// Refused in a sentence of our own, since both libraries beneath would only name a token.
 pub(super) const EDITIONS: &str = "this file uses editions, which temaki's codegen does not read";
@@ -104,6 +128,25 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Where an element stands, as far as its file tells: its name, if it has one. `path` is the
+    /// way to it from the file, in the field numbers of descriptor.proto and indices.
+    pub(super) fn of(file: &FileDescriptorProto, path: &[i32], includes: &[PathBuf]) -> Self {
+        let info = file.source_code_info.as_ref();
+        let start = |path: &[i32]| {
+            let mut locations = info?.location.iter();
+            let found = locations.find(|location| location.path == path)?;
+            let from_one = |span: &i32| usize::try_from(*span).unwrap_or(0) + 1;
+            Some((
+                found.span.first().map(from_one)?,
+                found.span.get(1).map(from_one)?,
+            ))
+        };
+        let name = [path, &[1]].concat();
+        let (line, column) = start(&name).or_else(|| start(path)).unwrap_or((0, 0));
+        let file = on_disk(file.name(), includes);
+        Self { file, line, column }
+    }
+
     /// Finds ":line:column:" in what protox prints.
     fn in_text(text: &str, file: &Path) -> Option<Self> {
         let name = file.file_name()?.to_str()?;
@@ -128,7 +171,7 @@ impl fmt::Display for Place {
 }
 
 fn is_edition(place: &Place) -> bool {
-    let source = std::fs::read_to_string(&place.file).unwrap_or_default();
+    let source = source::read_anyhow(&place.file);
     let line = source.lines().nth(place.line.saturating_sub(1));
     line.is_some_and(|line| line.trim_start().starts_with("edition"))
 }

@@ -56,10 +56,12 @@ mod builder;
 mod client;
 mod collisions;
 mod comments;
+mod compile;
 mod error;
 mod layout;
 mod names;
 mod server;
+mod source;
 mod tidy;
 
 use std::collections::BTreeMap;
@@ -68,7 +70,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use prost_build::Module;
-use protox::Compiler;
 use protox::prost::Message as _;
 use protox::prost_reflect::DescriptorPool;
 
@@ -78,6 +79,7 @@ pub use self::error::Error;
 pub use protox::prost_reflect::prost_types::FileDescriptorSet;
 
 use self::builder::Options;
+use self::compile::Compiled;
 use self::error::EDITIONS;
 use self::layout::Text;
 use self::names::Service;
@@ -136,23 +138,19 @@ impl Builder {
             .to_owned()
         };
         let includes: Vec<PathBuf> = includes.iter().map(|path| here(path.as_ref())).collect();
-        let failed = |error| Error::from_protox(&error, &includes);
-
-        let mut compiler = Compiler::new(&includes).map_err(failed)?;
-        compiler.include_imports(true).include_source_info(true);
-        for proto in protos {
-            compiler.open_file(proto.as_ref()).map_err(failed)?;
-        }
+        let Compiled { pool, paths } = compile::compile(protos, &includes)?;
         if self.tells_cargo() {
-            for path in compiler.files().filter_map(|file| file.path()) {
+            for path in paths {
                 println!("cargo:rerun-if-changed={}", path.display());
             }
         }
         if let Some(path) = &self.file_descriptor_set_path {
-            // Encoded by protox, which keeps custom options that the types of prost do not know.
-            write(path, &compiler.encode_file_descriptor_set())?;
+            // Encoded by prost-reflect, which keeps custom options that the types of prost do not
+            // know.
+            write(path, &pool.encode_to_vec())?;
         }
-        self.write_rust(compiler.file_descriptor_set(), &includes)
+        let file = pool.file_descriptor_protos().cloned().collect();
+        self.write_rust(FileDescriptorSet { file }, &includes)
     }
 
     /// Compiles a descriptor set that something else has made, such as `buf build`.
