@@ -33,10 +33,7 @@ fn main() {
 
 #[cfg(feature = "_regenerate")]
 fn regenerate() -> Result<(), Box<dyn std::error::Error>> {
-    codegen::configure()
-        // A client is there for whoever has one.
-        .client_mod_attribute(".", "#[cfg(feature = \"client\")]")
-        .compile_protos(&["proto/health.proto"], &["proto"])?;
+    codegen::configure().compile_protos(&["proto/health.proto"], &["proto"])?;
     // Named after its `.proto` file rather than after the package.
     let made = std::path::PathBuf::from(std::env::var("OUT_DIR")?).join("grpc.health.v1.rs");
     std::fs::copy(made, "src/generated/health.rs")?;

@@ -166,6 +166,44 @@ pub mod __private {
     pub use prost_types;
 }
 
+/// The server's side of generated code: there if this crate has it. Lints of the crate around it stop here.
+#[cfg(feature = "server")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __if_server {
+    ($($item:item)*) => {$(
+        #[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction, reason = "generated")]
+        $item
+    )*};
+}
+
+/// The server's side of generated code, of which there is nothing without the feature `server`.
+#[cfg(not(feature = "server"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __if_server {
+    ($($item:item)*) => {};
+}
+
+/// The client's side of generated code: there if this crate has it. Lints of the crate around it stop here.
+#[cfg(feature = "client")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __if_client {
+    ($($item:item)*) => {$(
+        #[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction, reason = "generated")]
+        $item
+    )*};
+}
+
+/// The client's side of generated code, of which there is nothing without the feature `client`.
+#[cfg(not(feature = "client"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __if_client {
+    ($($item:item)*) => {};
+}
+
 /// What `fuzz/` reaches beyond the interface: how heads and trailers are read.
 #[cfg(all(fuzzing, feature = "server", feature = "client"))]
 #[doc(hidden)]

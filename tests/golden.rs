@@ -3,31 +3,57 @@
 
 #![deny(warnings, missing_docs, unreachable_pub, clippy::pedantic)]
 
-/// Comments of all kinds, and what is deprecated.
-#[path = "golden/comments.rs"]
-pub mod comments;
-/// The options of fields and types.
-#[path = "golden/fields.rs"]
-pub mod fields;
-/// The example of the documentation.
-#[path = "golden/helloworld.rs"]
-pub mod helloworld;
-/// Names that are taken.
-#[path = "golden/odd.type.rs"]
-pub mod odd;
-/// Groups, defaults and extensions.
-#[path = "golden/old.rs"]
-pub mod old;
-/// Packages in packages.
-#[path = "golden/nested/nested.rs"]
-pub mod packages;
-/// The same with a body for each method, a codec by its path, and a client that cannot connect.
-#[path = "golden/stubs.rs"]
-pub mod stubs;
-/// `Timestamp` and its family.
-#[path = "golden/well_known.rs"]
-pub mod well_known;
+/// Every group of clippy's, and what rustc allows by default. The order of items alone is not theirs to be silent about: that is said
+/// of the module around them.
+#[deny(
+    clippy::all,
+    clippy::pedantic,
+    clippy::nursery,
+    clippy::restriction,
+    let_underscore_drop,
+    missing_copy_implementations,
+    missing_debug_implementations,
+    single_use_lifetimes,
+    trivial_casts,
+    unused_import_braces,
+    unused_lifetimes,
+    unused_qualifications,
+    unused_results
+)]
+#[expect(
+    clippy::arbitrary_source_item_ordering,
+    clippy::blanket_clippy_restriction_lints,
+    reason = "the first is said of this module, the second of the list above"
+)]
+#[path = "golden"]
+pub mod generated {
+    /// Comments of all kinds, and what is deprecated.
+    #[path = "comments.rs"]
+    pub mod comments;
+    /// The options of fields and types.
+    #[path = "fields.rs"]
+    pub mod fields;
+    /// The example of the documentation.
+    #[path = "helloworld.rs"]
+    pub mod helloworld;
+    /// Names that are taken.
+    #[path = "odd.type.rs"]
+    pub mod odd;
+    /// Groups, defaults and extensions.
+    #[path = "old.rs"]
+    pub mod old;
+    /// Packages in packages.
+    #[path = "nested/nested.rs"]
+    pub mod packages;
+    /// The same with a body for each method, a codec by its path, and a client that cannot connect.
+    #[path = "stubs.rs"]
+    pub mod stubs;
+    /// `Timestamp` and its family.
+    #[path = "well_known.rs"]
+    pub mod well_known;
+}
 
+use generated::{fields, helloworld, odd, stubs};
 use helloworld::greeter_client::{GreeterCalls, GreeterClient};
 use helloworld::greeter_server::{Greeter, GreeterServer};
 use helloworld::{HelloReply, HelloRequest};

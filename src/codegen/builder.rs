@@ -399,7 +399,6 @@ impl Options {
         service: &Service,
         text: &mut Text,
     ) {
-        text.attribute("allow", tidy::LINTS_OF_IMPLS);
         if service.any_deprecated() {
             text.attribute(
                 "allow",

@@ -124,7 +124,9 @@ impl Compiler<'_> {
                 return Err(refused(format!("import '{import}' was listed twice")));
             }
             if above.contains(import) {
-                let cycle = [above.as_slice(), &[import.clone()]].concat().join(" -> ");
+                let cycle = [above.as_slice(), std::slice::from_ref(import)]
+                    .concat()
+                    .join(" -> ");
                 return Err(refused(format!("import cycle detected: {cycle}")));
             }
             if self.find(import).is_none() && self.google(import).is_none() {

@@ -33,13 +33,18 @@
 //! `greeter_client` (`GreeterClient`, and `GreeterCalls` that a mock implements). The text is laid
 //! out as rustfmt does and meant to be read.
 //!
+//! Each side stands in a macro, `::temaki::__if_server! { … }`, that leaves it out where the crate has
+//! temaki without that feature: a program that only calls may leave `server` out, and need not say so
+//! in its build script too.
+//!
 //! It may just as well be **checked in**: write it with [`Builder::out_dir`] into the source tree,
 //! from a test or a small program of your own, and declare it as an ordinary module. Then the crate
 //! needs no build script and nobody who builds it compiles the code generator.
 //!
 //! Lints of your crate do not reach into generated code: each item carries an `allow` of
-//! `missing_docs` and of clippy's groups, because what they ask for would have to be changed in the
-//! `.proto` file.
+//! `missing_docs` and of clippy's groups `all`, `pedantic`, `nursery` and `restriction`, because
+//! what they ask for would have to be changed in the `.proto` file. One lint is out of its reach:
+//! `clippy::arbitrary_source_item_ordering` is about the module that includes the code.
 //!
 //! # What is refused
 //!
@@ -265,17 +270,31 @@ impl prost_build::ServiceGenerator for Services {
         let mut text = Text::default();
         text.line(tidy::VERBATIM_BEGIN);
         if self.0.build_server {
-            server::write(&service, &self.0, &mut text);
+            write_half("server", &mut text, |text| {
+                server::write(&service, &self.0, text);
+            });
         }
         if self.0.build_server && self.0.build_client {
             text.blank();
         }
         if self.0.build_client {
-            client::write(&service, &self.0, &mut text);
+            write_half("client", &mut text, |text| {
+                client::write(&service, &self.0, text);
+            });
         }
         text.line(tidy::VERBATIM_END);
         out.push_str(&text.finish());
     }
+}
+
+/// One side of a service, in a macro that leaves it out where the crate has temaki without that
+/// side: generated code cannot ask for another crate's features. Its text is laid out as if the
+/// macro were not there, as rustfmt leaves it.
+fn write_half(feature: &str, text: &mut Text, half: impl FnOnce(&mut Text)) {
+    text.line(&format!("// There if temaki has its feature `{feature}`."));
+    text.line(&format!("::temaki::__if_{feature}! {{"));
+    half(text);
+    text.line("}");
 }
 
 /// The file that declares a module for each package.
@@ -300,7 +319,7 @@ fn include_text(files: &BTreeMap<Module, String>, in_out_dir: bool) -> String {
                 open.join(".").replace("r#", "")
             )]);
             if open.len() == 1 {
-                text.attribute("allow", tidy::LINTS_OF_TYPES);
+                tidy::allow_in_types(&mut text);
             }
             text.open(&format!("pub mod {part} {{"));
         }

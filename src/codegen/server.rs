@@ -131,7 +131,7 @@ fn write_method(method: &Method, options: &Options, imports: &mut Imports, text:
         return text.declare(&signature);
     }
     text.define(&signature, |text| {
-        text.line("let _ = request;");
+        text.line("drop(request);");
         text.assign(
             "let message",
             &format!("\"{} is not implemented\"", method.path),

@@ -23,11 +23,20 @@ pub(super) const VERBATIM_BEGIN: &str = "\u{FDD0}begin";
 pub(super) const VERBATIM_END: &str = "\u{FDD0}end";
 
 /// The lints of the including crate stop at generated text: what they would say has to be said in
-/// the .proto file. On each item, since an included file cannot have attributes of its own.
-pub(super) const LINTS_OF_TYPES: &str =
-    "missing_docs, clippy::all, clippy::pedantic, reason = \"generated\"";
-pub(super) const LINTS_OF_IMPLS: &str =
-    "dead_code, clippy::all, clippy::pedantic, reason = \"generated\"";
+/// the .proto file. On each item, since an included file cannot have attributes of its own, and
+/// group by group, since `clippy::all` is not all. Two attributes, so that each keeps to a line.
+/// (Around the sides of a service it is a macro of the library that says it.)
+pub(super) fn allow_in_types(text: &mut Text) {
+    text.attribute("allow", "missing_docs, clippy::all, clippy::pedantic");
+    text.attribute("allow", OTHER_GROUPS);
+}
+
+fn allow_in_impls(text: &mut Text) {
+    text.attribute("allow", "dead_code, clippy::all, clippy::pedantic");
+    text.attribute("allow", OTHER_GROUPS);
+}
+
+const OTHER_GROUPS: &str = "clippy::nursery, clippy::restriction, reason = \"generated\"";
 
 /// Lays out the text of one file, `header` in place of prost-build's own.
 pub(super) fn tidy(text: &str, header: &str) -> String {
@@ -138,9 +147,9 @@ fn write_line(content: &str, depth: usize, out: &mut Text) {
         return out.attribute(name, arguments);
     }
     if content.starts_with("impl ") {
-        out.attribute("allow", LINTS_OF_IMPLS);
+        allow_in_impls(out);
     } else if depth == 0 && content.starts_with("pub ") {
-        out.attribute("allow", LINTS_OF_TYPES);
+        allow_in_types(out);
     }
     let Some(inner) = content.strip_suffix(',') else {
         return out.line(content);

@@ -2,7 +2,8 @@
 
 #[derive(Clone, PartialEq, Eq, Hash, ::temaki::__private::prost::Message)]
 #[prost(prost_path = "::temaki::__private::prost")]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub struct HealthCheckRequest {
     /// The full name of a service; empty means the server as a whole.
     #[prost(string, tag = "1")]
@@ -11,14 +12,16 @@ pub struct HealthCheckRequest {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::temaki::__private::prost::Message)]
 #[prost(prost_path = "::temaki::__private::prost")]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub struct HealthCheckResponse {
     #[prost(enumeration = "health_check_response::ServingStatus", tag = "1")]
     pub status: i32,
 }
 
 /// Nested message and enum types in `HealthCheckResponse`.
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub mod health_check_response {
     /// What there is to say of a service.
     #[derive(
@@ -42,7 +45,8 @@ pub mod health_check_response {
         ServiceUnknown = 3,
     }
 
-    #[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
+    #[allow(dead_code, clippy::all, clippy::pedantic)]
+    #[allow(clippy::nursery, clippy::restriction, reason = "generated")]
     impl ServingStatus {
         /// String value of the enum field names used in the ProtoBuf definition.
         ///
@@ -72,12 +76,14 @@ pub mod health_check_response {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::temaki::__private::prost::Message)]
 #[prost(prost_path = "::temaki::__private::prost")]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub struct HealthListRequest {}
 
 #[derive(Clone, PartialEq, ::temaki::__private::prost::Message)]
 #[prost(prost_path = "::temaki::__private::prost")]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub struct HealthListResponse {
     /// By the full name of the service.
     #[prost(map = "string, message", tag = "1")]
@@ -87,8 +93,9 @@ pub struct HealthListResponse {
     >,
 }
 
+// There if temaki has its feature `server`.
+::temaki::__if_server! {
 /// The server's side of `grpc.health.v1.Health`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod health_server {
     use ::core::future::Future;
     use ::temaki::__private::Stream;
@@ -157,10 +164,11 @@ pub mod health_server {
         }
     }
 }
+}
 
+// There if temaki has its feature `client`.
+::temaki::__if_client! {
 /// The client's side of `grpc.health.v1.Health`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
-#[cfg(feature = "client")]
 pub mod health_client {
     use ::core::future::Future;
     use ::temaki::client::{Calls, Channel};
@@ -246,4 +254,5 @@ pub mod health_client {
             HealthCalls::watch(&self.calls, request.into_request()).await
         }
     }
+}
 }

@@ -8,7 +8,8 @@
 /// ```
 #[derive(Clone, PartialEq, ::temaki::__private::prost::Message)]
 #[prost(prost_path = "::temaki::__private::prost")]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub struct Request {
     /// Between \[0, 1) — or map\<string, int32>.
     #[prost(double, tag = "1")]
@@ -25,7 +26,8 @@ pub struct Request {
 }
 
 /// Nested message and enum types in `Request`.
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub mod request {
     /// Which \<one>?
     #[derive(Clone, PartialEq, Eq, Hash, ::temaki::__private::prost::Oneof)]
@@ -42,7 +44,8 @@ pub mod request {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::temaki::__private::prost::Message)]
 #[prost(prost_path = "::temaki::__private::prost")]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub struct Reply {
     #[prost(enumeration = "Outcome", tag = "1")]
     pub outcome: i32,
@@ -62,7 +65,8 @@ pub struct Reply {
 )]
 #[prost(prost_path = "::temaki::__private::prost")]
 #[repr(i32)]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub enum Outcome {
     /// It \[did not\].
     Unknown = 0,
@@ -72,7 +76,8 @@ pub enum Outcome {
     Old = 2,
 }
 
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(dead_code, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 impl Outcome {
     /// String value of the enum field names used in the ProtoBuf definition.
     ///
@@ -101,8 +106,9 @@ impl Outcome {
     }
 }
 
+// There if temaki has its feature `server`.
+::temaki::__if_server! {
 /// The server's side of `comments.Commented`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 #[allow(deprecated, reason = "the deprecated is served as well")]
 pub mod commented_server {
     use ::core::future::Future;
@@ -199,9 +205,11 @@ pub mod commented_server {
         }
     }
 }
+}
 
+// There if temaki has its feature `client`.
+::temaki::__if_client! {
 /// The client's side of `comments.Commented`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 #[allow(deprecated, reason = "the deprecated is served as well")]
 pub mod commented_client {
     use ::core::future::Future;
@@ -337,9 +345,11 @@ pub mod commented_client {
         }
     }
 }
+}
 
+// There if temaki has its feature `server`.
+::temaki::__if_server! {
 /// The server's side of `comments.OldService`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 #[allow(deprecated, reason = "the deprecated is served as well")]
 pub mod old_service_server {
     use ::core::future::Future;
@@ -380,9 +390,11 @@ pub mod old_service_server {
         }
     }
 }
+}
 
+// There if temaki has its feature `client`.
+::temaki::__if_client! {
 /// The client's side of `comments.OldService`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 #[allow(deprecated, reason = "the deprecated is served as well")]
 pub mod old_service_client {
     use ::core::future::Future;
@@ -424,4 +436,5 @@ pub mod old_service_client {
             OldServiceCalls::call(&self.calls, request.into_request()).await
         }
     }
+}
 }

@@ -3,7 +3,8 @@
 #[derive(Clone, Debug, PartialEq, ::temaki::__private::prost::Message)]
 #[prost(skip_debug)]
 #[prost(prost_path = "::temaki::__private::prost")]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub struct Parcel {
     /// Becomes `Bytes`.
     #[prost(bytes = "bytes", tag = "1")]
@@ -28,7 +29,8 @@ pub struct Parcel {
 }
 
 /// Nested message and enum types in `Parcel`.
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub mod parcel {
     #[derive(Eq, Hash, Clone, Debug, PartialEq, ::temaki::__private::prost::Message)]
     #[prost(skip_debug)]
@@ -58,7 +60,8 @@ pub mod parcel {
 #[derive(Clone, PartialEq, Eq, Hash, ::temaki::__private::prost::Message)]
 #[prost(prost_path = "::temaki::__private::prost")]
 #[prost(skip_debug)]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub struct Secret {
     #[prost(string, tag = "1")]
     pub word: ::temaki::__private::prost::alloc::string::String,
@@ -78,14 +81,16 @@ pub struct Secret {
 )]
 #[prost(prost_path = "::temaki::__private::prost")]
 #[repr(i32)]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub enum Kind {
     Unknown = 0,
     #[doc(alias = "mail")]
     Letter = 1,
 }
 
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(dead_code, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 impl Kind {
     /// String value of the enum field names used in the ProtoBuf definition.
     ///
@@ -108,8 +113,9 @@ impl Kind {
     }
 }
 
+// There if temaki has its feature `server`.
+::temaki::__if_server! {
 /// The server's side of `fields.Post`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod post_server {
     use ::core::future::Future;
     use ::temaki::codec::ProstCodec;
@@ -148,9 +154,11 @@ pub mod post_server {
         }
     }
 }
+}
 
+// There if temaki has its feature `client`.
+::temaki::__if_client! {
 /// The client's side of `fields.Post`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod post_client {
     use ::core::future::Future;
     use ::temaki::client::{Calls, Channel};
@@ -189,4 +197,5 @@ pub mod post_client {
             PostCalls::send(&self.calls, request.into_request()).await
         }
     }
+}
 }

@@ -2,12 +2,14 @@
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::temaki::__private::prost::Message)]
 #[prost(prost_path = "::temaki::__private::prost")]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub struct Empty {}
 
 #[derive(Clone, PartialEq, ::temaki::__private::prost::Message)]
 #[prost(prost_path = "::temaki::__private::prost")]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub struct Self_ {
     #[prost(string, tag = "1")]
     pub r#type: ::temaki::__private::prost::alloc::string::String,
@@ -15,8 +17,9 @@ pub struct Self_ {
     pub self_: ::core::option::Option<::temaki::__private::prost::alloc::boxed::Box<Self_>>,
 }
 
+// There if temaki has its feature `server`.
+::temaki::__if_server! {
 /// The server's side of `odd.type.Methods`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod methods_server {
     use ::core::future::Future;
     use ::temaki::__private::Stream;
@@ -220,9 +223,11 @@ pub mod methods_server {
         }
     }
 }
+}
 
+// There if temaki has its feature `client`.
+::temaki::__if_client! {
 /// The client's side of `odd.type.Methods`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod methods_client {
     use ::core::future::Future;
     use ::temaki::__private::Stream;
@@ -528,9 +533,11 @@ pub mod methods_client {
         }
     }
 }
+}
 
+// There if temaki has its feature `server`.
+::temaki::__if_server! {
 /// The server's side of `odd.type.Status`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod status_server {
     use ::core::future::Future;
     use ::temaki::__private::Stream;
@@ -572,9 +579,11 @@ pub mod status_server {
         }
     }
 }
+}
 
+// There if temaki has its feature `client`.
+::temaki::__if_client! {
 /// The client's side of `odd.type.Status`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod status_client {
     use ::core::future::Future;
     use ::temaki::client::{Calls, Channel};
@@ -615,9 +624,11 @@ pub mod status_client {
         }
     }
 }
+}
 
+// There if temaki has its feature `server`.
+::temaki::__if_server! {
 /// The server's side of `odd.type.Send`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod send_server {
     use ::core::future::Future;
     use ::temaki::codec::ProstCodec;
@@ -656,9 +667,11 @@ pub mod send_server {
         }
     }
 }
+}
 
+// There if temaki has its feature `client`.
+::temaki::__if_client! {
 /// The client's side of `odd.type.Send`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod send_client {
     use ::core::future::Future;
     use ::temaki::__private::Stream;
@@ -711,9 +724,11 @@ pub mod send_client {
         }
     }
 }
+}
 
+// There if temaki has its feature `server`.
+::temaki::__if_server! {
 /// The server's side of `odd.type.HTTPNothing`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod http_nothing_server {
     use ::temaki::server::{MethodTable, Methods, ServiceServer};
 
@@ -737,9 +752,11 @@ pub mod http_nothing_server {
         fn register(_: &mut Methods<T>) {}
     }
 }
+}
 
+// There if temaki has its feature `client`.
+::temaki::__if_client! {
 /// The client's side of `odd.type.HTTPNothing`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod http_nothing_client {
     use ::temaki::client::Channel;
 
@@ -757,9 +774,11 @@ pub mod http_nothing_client {
     // What each client has: new, connect, with_interceptor, max_decoding_message_size, …
     ::temaki::__client!(HttpNothingClient);
 }
+}
 
+// There if temaki has its feature `server`.
+::temaki::__if_server! {
 /// The server's side of `odd.type.Service`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod service_server {
     use ::core::future::Future;
     use ::temaki::codec::ProstCodec;
@@ -798,9 +817,11 @@ pub mod service_server {
         }
     }
 }
+}
 
+// There if temaki has its feature `client`.
+::temaki::__if_client! {
 /// The client's side of `odd.type.Service`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod service_client {
     use ::core::future::Future;
     use ::temaki::client::{Calls, Channel};
@@ -840,9 +861,11 @@ pub mod service_client {
         }
     }
 }
+}
 
+// There if temaki has its feature `server`.
+::temaki::__if_server! {
 /// The server's side of `odd.type.T`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod t_server {
     use ::core::future::Future;
     use ::temaki::__private::Stream;
@@ -882,9 +905,11 @@ pub mod t_server {
         }
     }
 }
+}
 
+// There if temaki has its feature `client`.
+::temaki::__if_client! {
 /// The client's side of `odd.type.T`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod t_client {
     use ::core::future::Future;
     use ::temaki::__private::Stream;
@@ -937,9 +962,11 @@ pub mod t_client {
         }
     }
 }
+}
 
+// There if temaki has its feature `server`.
+::temaki::__if_server! {
 /// The server's side of `odd.type.self`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod self_server {
     use ::core::future::Future;
     use ::temaki::codec::ProstCodec;
@@ -978,9 +1005,11 @@ pub mod self_server {
         }
     }
 }
+}
 
+// There if temaki has its feature `client`.
+::temaki::__if_client! {
 /// The client's side of `odd.type.self`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod self_client {
     use ::core::future::Future;
     use ::temaki::client::{Calls, Channel};
@@ -1019,4 +1048,5 @@ pub mod self_client {
             SelfCalls::call(&self.calls, request.into_request()).await
         }
     }
+}
 }

@@ -2,7 +2,8 @@
 
 #[derive(Clone, PartialEq, ::temaki::__private::prost::Message)]
 #[prost(prost_path = "::temaki::__private::prost")]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub struct Search {
     #[prost(string, required, tag = "1")]
     pub query: ::temaki::__private::prost::alloc::string::String,
@@ -23,7 +24,8 @@ pub struct Search {
 }
 
 /// Nested message and enum types in `Search`.
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub mod search {
     #[derive(Clone, PartialEq, Eq, Hash, ::temaki::__private::prost::Message)]
     #[prost(prost_path = "::temaki::__private::prost")]
@@ -64,7 +66,8 @@ pub mod search {
 )]
 #[prost(prost_path = "::temaki::__private::prost")]
 #[repr(i32)]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub enum Order {
     Best = 0,
     Newest = 1,
@@ -72,7 +75,8 @@ pub enum Order {
     Oldest = 2,
 }
 
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(dead_code, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 impl Order {
     /// String value of the enum field names used in the ProtoBuf definition.
     ///
@@ -101,8 +105,9 @@ impl Order {
     }
 }
 
+// There if temaki has its feature `server`.
+::temaki::__if_server! {
 /// The server's side of `old.Finder`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod finder_server {
     use ::core::future::Future;
     use ::temaki::__private::Stream;
@@ -144,9 +149,11 @@ pub mod finder_server {
         }
     }
 }
+}
 
+// There if temaki has its feature `client`.
+::temaki::__if_client! {
 /// The client's side of `old.Finder`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod finder_client {
     use ::core::future::Future;
     use ::temaki::client::{Calls, Channel};
@@ -186,4 +193,5 @@ pub mod finder_client {
             FinderCalls::find(&self.calls, request.into_request()).await
         }
     }
+}
 }

@@ -2,7 +2,8 @@
 
 #[derive(Clone, PartialEq, Eq, Hash, ::temaki::__private::prost::Message)]
 #[prost(prost_path = "::temaki::__private::prost")]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub struct HelloRequest {
     /// Whom to greet.
     #[prost(string, tag = "1")]
@@ -11,14 +12,16 @@ pub struct HelloRequest {
 
 #[derive(Clone, PartialEq, Eq, Hash, ::temaki::__private::prost::Message)]
 #[prost(prost_path = "::temaki::__private::prost")]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub struct HelloReply {
     #[prost(string, tag = "1")]
     pub message: ::temaki::__private::prost::alloc::string::String,
 }
 
+// There if temaki has its feature `server`.
+::temaki::__if_server! {
 /// The server's side of `helloworld.Greeter`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod greeter_server {
     use ::core::future::Future;
     use ::temaki::server::{MethodTable, Methods, ServiceServer};
@@ -31,7 +34,7 @@ pub mod greeter_server {
             &self,
             request: Request<super::HelloRequest>,
         ) -> impl Future<Output = Result<Response<super::HelloReply>, Status>> + Send {
-            let _ = request;
+            drop(request);
             let message = "/helloworld.Greeter/SayHello is not implemented";
             ::core::future::ready(Err(Status::unimplemented(message)))
         }
@@ -42,7 +45,7 @@ pub mod greeter_server {
             request: Request<super::HelloRequest>,
         ) -> impl Future<Output = Result<Response<ResponseStream<super::HelloReply>>, Status>> + Send
         {
-            let _ = request;
+            drop(request);
             let message = "/helloworld.Greeter/SayHelloEverywhere is not implemented";
             ::core::future::ready(Err(Status::unimplemented(message)))
         }
@@ -76,9 +79,11 @@ pub mod greeter_server {
         }
     }
 }
+}
 
+// There if temaki has its feature `client`.
+::temaki::__if_client! {
 /// The client's side of `helloworld.Greeter`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod greeter_client {
     use ::core::future::Future;
     use ::temaki::client::{Calls, Channel};
@@ -134,4 +139,5 @@ pub mod greeter_client {
             GreeterCalls::say_hello_everywhere(&self.calls, request.into_request()).await
         }
     }
+}
 }

@@ -2,7 +2,8 @@
 
 #[derive(Clone, PartialEq, ::temaki::__private::prost::Message)]
 #[prost(prost_path = "::temaki::__private::prost")]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub struct Event {
     #[prost(message, optional, tag = "1")]
     pub at: ::core::option::Option<::temaki::__private::prost_types::Timestamp>,
@@ -27,8 +28,9 @@ pub struct Event {
     pub nothings: ::temaki::__private::prost::alloc::vec::Vec<()>,
 }
 
+// There if temaki has its feature `server`.
+::temaki::__if_server! {
 /// The server's side of `well_known.Clock`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod clock_server {
     use ::core::future::Future;
     use ::temaki::__private::Stream;
@@ -107,9 +109,11 @@ pub mod clock_server {
         }
     }
 }
+}
 
+// There if temaki has its feature `client`.
+::temaki::__if_client! {
 /// The client's side of `well_known.Clock`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod clock_client {
     use ::core::future::Future;
     use ::temaki::__private::Stream;
@@ -220,4 +224,5 @@ pub mod clock_client {
             Calls::start(&self.calls, path, ProstCodec::default())
         }
     }
+}
 }

@@ -2,7 +2,8 @@
 
 #[derive(Clone, PartialEq, ::temaki::__private::prost::Message)]
 #[prost(prost_path = "::temaki::__private::prost")]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub struct Inner {
     #[prost(message, optional, tag = "1")]
     pub shared: ::core::option::Option<super::super::shared::Shared>,
@@ -10,8 +11,9 @@ pub struct Inner {
     pub inner: ::core::option::Option<::temaki::__private::prost::alloc::boxed::Box<Inner>>,
 }
 
+// There if temaki has its feature `server`.
+::temaki::__if_server! {
 /// The server's side of `nested.outer.inner.Inners`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod inners_server {
     use ::core::future::Future;
     use ::temaki::codec::ProstCodec;
@@ -50,9 +52,11 @@ pub mod inners_server {
         }
     }
 }
+}
 
+// There if temaki has its feature `client`.
+::temaki::__if_client! {
 /// The client's side of `nested.outer.inner.Inners`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod inners_client {
     use ::core::future::Future;
     use ::temaki::client::{Calls, Channel};
@@ -91,4 +95,5 @@ pub mod inners_client {
             InnersCalls::get(&self.calls, request.into_request()).await
         }
     }
+}
 }

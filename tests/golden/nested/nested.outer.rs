@@ -2,7 +2,8 @@
 
 #[derive(Clone, PartialEq, ::temaki::__private::prost::Message)]
 #[prost(prost_path = "::temaki::__private::prost")]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub struct Outer {
     #[prost(map = "string, message", tag = "1")]
     pub inners: ::std::collections::HashMap<
@@ -14,7 +15,8 @@ pub struct Outer {
 }
 
 /// Nested message and enum types in `Outer`.
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub mod outer {
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::temaki::__private::prost::Message)]
     #[prost(prost_path = "::temaki::__private::prost")]
@@ -43,7 +45,8 @@ pub mod outer {
             Whole = 1,
         }
 
-        #[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
+        #[allow(dead_code, clippy::all, clippy::pedantic)]
+        #[allow(clippy::nursery, clippy::restriction, reason = "generated")]
         impl Kind {
             /// String value of the enum field names used in the ProtoBuf definition.
             ///
@@ -77,8 +80,9 @@ pub mod outer {
     }
 }
 
+// There if temaki has its feature `server`.
+::temaki::__if_server! {
 /// The server's side of `nested.outer.Outers`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod outers_server {
     use ::core::future::Future;
     use ::temaki::__private::Stream;
@@ -131,9 +135,11 @@ pub mod outers_server {
         }
     }
 }
+}
 
+// There if temaki has its feature `client`.
+::temaki::__if_client! {
 /// The client's side of `nested.outer.Outers`.
-#[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod outers_client {
     use ::core::future::Future;
     use ::temaki::__private::Stream;
@@ -202,4 +208,5 @@ pub mod outers_client {
             Calls::start(&self.calls, path, ProstCodec::default())
         }
     }
+}
 }

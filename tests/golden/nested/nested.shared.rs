@@ -2,7 +2,8 @@
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::temaki::__private::prost::Message)]
 #[prost(prost_path = "::temaki::__private::prost")]
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(clippy::nursery, clippy::restriction, reason = "generated")]
 pub struct Shared {
     #[prost(uint64, tag = "1")]
     pub id: u64,
