@@ -66,7 +66,7 @@ impl Config {
 const MIN_KEEPALIVE: Duration = Duration::from_secs(10);
 
 impl Endpoint {
-    /// The endpoint at `http://host:port` or `unix:/path`.
+    /// The endpoint at `http://host:port` or, on Unix systems, `unix:/path`.
     ///
     /// # Errors
     /// If the target is not understood; the error says what to write.

@@ -351,8 +351,14 @@ impl Options {
     /// Whether the item at this path is taken from elsewhere.
     pub(super) fn is_extern(&self, proto: &str) -> bool {
         let within = |path: &str| names::matches(path, proto);
-        self.extern_paths.iter().any(|(path, _)| within(path))
-            || (!self.compile_well_known_types && within(".google.protobuf"))
+        self.extern_paths.iter().any(|(path, _)| within(path)) || self.is_well_known(proto)
+    }
+
+    /// Whether the item at this path is taken from `prost-types`.
+    pub(super) fn is_well_known(&self, proto: &str) -> bool {
+        let within = |path: &str| names::matches(path, proto);
+        let given = self.extern_paths.iter().any(|(path, _)| within(path));
+        !self.compile_well_known_types && !given && within(".google.protobuf")
     }
 
     /// The path of a message from within a service's module, which lies beside the messages.

@@ -222,6 +222,15 @@ fn advice(message: &str) -> Option<&'static str> {
         ("is defined twice", "rename one of the two"),
         ("conflicts with field", "rename one of the two"),
         ("the same JSON name", "rename one of the two"),
+        ("no name in Rust", "give it a name with a letter"),
+        (
+            "the module of what is in it",
+            "give it a name with a letter",
+        ),
+        (
+            "those of prost-types",
+            "compile_well_known_types(true) writes all of google.protobuf; or name the package otherwise",
+        ),
         ("in Rust", "rename one of the two"),
         ("is already used", "give it a number of its own"),
         ("enums must be 0", "give the first value the number 0"),

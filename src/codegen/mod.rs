@@ -41,16 +41,17 @@
 //! from a test or a small program of your own, and declare it as an ordinary module. Then the crate
 //! needs no build script and nobody who builds it compiles the code generator.
 //!
-//! Lints of your crate do not reach into generated code: each item carries an `allow` of
-//! `missing_docs` and of clippy's groups `all`, `pedantic`, `nursery` and `restriction`, because
+//! Lints of your crate do not reach into generated code: each item, or the macro around it, carries
+//! an `allow` of `missing_docs` and of clippy's groups `all`, `pedantic`, `nursery` and `restriction`, because
 //! what they ask for would have to be changed in the `.proto` file. One lint is out of its reach:
 //! `clippy::arbitrary_source_item_ordering` is about the module that includes the code.
 //!
 //! # What is refused
 //!
-//! Editions (`edition = "2023";`): the files are read as proto2 or proto3 only. And names that are
-//! two in the `.proto` file and one in Rust, such as services `Foo` and `FOO`; only methods of one
-//! service get an underscore in such a case.
+//! Editions (`edition = "2023";`): the files are read as proto2 or proto3 only. Names that are two in
+//! the `.proto` file and one in Rust, such as services `Foo` and `FOO`; only methods of one service
+//! get an underscore in such a case. Names of which Rust's case leaves nothing, such as `__`. And
+//! `-inf` as the value of an option of one's own.
 //!
 //! [prost]: https://docs.rs/prost
 //

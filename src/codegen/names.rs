@@ -148,7 +148,7 @@ fn methods(methods: Vec<prost_build::Method>, service: &str, options: &Options) 
                 client_name: String::new(),
                 held_name: String::new(),
                 stream_type: unique(
-                    format!("{}Stream", upper_camel(&method.proto_name)),
+                    valid(format!("{}Stream", upper_camel(&method.proto_name))),
                     &mut stream_types,
                 ),
                 path,
@@ -191,6 +191,30 @@ fn unique(mut name: String, taken: &mut HashSet<String>) -> String {
 /// The name without the mark that lets it be a keyword.
 pub(super) fn plain(name: &str) -> &str {
     name.strip_prefix("r#").unwrap_or(name)
+}
+
+/// A name that Rust takes, of one that has been put into Rust's case: the rules are prost-build's,
+/// which makes all other names. What has neither letter nor digit is refused before
+/// (`collisions.rs`): there is nothing to make a name of.
+pub(super) fn valid(name: String) -> String {
+    match name.as_str() {
+        "Self" | "self" | "super" | "crate" | "extern" | "_" => format!("{name}_"),
+        _ if name.starts_with(|first: char| first.is_ascii_digit()) => format!("_{name}"),
+        _ => name,
+    }
+}
+
+/// What prost-build makes of the name of a type.
+pub(super) fn type_name(name: &str) -> String {
+    valid(upper_camel(&snake(name)))
+}
+
+/// What prost-build makes of the name of an enum's value: without that of the enum before it.
+pub(super) fn variant_name(of: &str, value: &str) -> String {
+    let name = upper_camel(&snake(value));
+    let rest = name.strip_prefix(of);
+    let rest = rest.filter(|rest| rest.starts_with(|first: char| first.is_ascii_uppercase()));
+    valid(rest.map_or(name.clone(), str::to_owned))
 }
 
 /// `UserService` to `user_service`, by the rules that prost-build applies to everything else.
@@ -334,6 +358,19 @@ mod tests {
         assert_eq!(snake("HTTPProxy"), "http_proxy");
         assert_eq!(upper_camel("GetUserUUID"), "GetUserUUID");
         assert_eq!(upper_camel("list_users"), "ListUsers");
+    }
+
+    #[test]
+    fn a_name_is_valid_in_rust() {
+        assert_eq!(valid("1Stream".to_owned()), "_1Stream");
+        assert_eq!(valid("Self".to_owned()), "Self_");
+        assert_eq!(valid("Option".to_owned()), "Option");
+        assert_eq!(type_name("_1"), "_1");
+        assert_eq!(type_name("http2_frame"), "Http2Frame");
+        assert_eq!(variant_name("Kind", "KIND_LETTER"), "Letter");
+        assert_eq!(variant_name("Kind", "KINDLY"), "Kindly");
+        assert_eq!(variant_name("Kind", "KIND_2"), "Kind2");
+        assert_eq!(variant_name("Kind", "KIND_SELF"), "Self_");
     }
 
     #[test]

@@ -108,8 +108,7 @@ fn without_range_options(text: String) -> String {
         return text;
     }
     let code = code(text.as_bytes());
-    let mut out = text.clone().into_bytes();
-    let mut at = 0;
+    let (mut out, mut copied, mut at) = (String::new(), 0, 0);
     while let Some(found) = code[at..]
         .windows(10)
         .position(|word| word == b"extensions")
@@ -142,15 +141,16 @@ fn without_range_options(text: String) -> String {
             depth == 0
         });
         let Some(length) = closes else { break };
-        for byte in &mut out[at + open..=at + open + length] {
-            if *byte != b'\n' {
-                *byte = b' ';
-            }
-        }
-        at += open + length;
+        let (begin, end) = (at + open, at + open + length + 1);
+        out.push_str(&text[copied..begin]);
+        // A blank a character: columns count those.
+        let blank = |c: char| if c == '\n' { c } else { ' ' };
+        out.extend(text[begin..end].chars().map(blank));
+        copied = end;
+        at = end;
     }
-    // Whole characters were replaced, between brackets that are ASCII.
-    String::from_utf8(out).unwrap_or(text)
+    out.push_str(&text[copied..]);
+    out
 }
 
 fn is_name(byte: u8) -> bool {
@@ -163,7 +163,8 @@ mod tests {
 
     #[test]
     fn only_comments_may_be_latin() {
-        let rows: [(&[u8], Result<&str, (usize, usize, u8)>, &str); 7] = [
+        type Row<'a> = (&'a [u8], Result<&'a str, (usize, usize, u8)>, &'a str);
+        let rows: [Row<'_>; 7] = [
             (b"// caf\xC3\xA9", Ok("// caf\u{E9}"), "UTF-8 stays"),
             (b"// caf\xE9\nx", Ok("// caf\u{E9}\nx"), "Latin-1"),
             (b"/* \xE9 \n \xFC */", Ok("/* \u{E9} \n \u{FC} */"), "lines"),
@@ -198,7 +199,7 @@ mod tests {
             ("// extensions 1 [a = 1];", "// extensions 1 [a = 1];"),
             (
                 "extensions 1 [a = \"\u{E9}]\"];",
-                "extensions 1             ;",
+                "extensions 1           ;",
             ),
         ];
         for (text, expected) in rows {

@@ -40,7 +40,7 @@ const OTHER_GROUPS: &str = "clippy::nursery, clippy::restriction, reason = \"gen
 
 /// Lays out the text of one file, `header` in place of prost-build's own.
 pub(super) fn tidy(text: &str, header: &str) -> String {
-    let text = merge_derives(&debug_of_tree_maps(&real_paths(text)));
+    let text = merge_derives(&debug_of_tree_maps(&apart_from_derive(&real_paths(text))));
     let mut lines = text.lines().skip(1).peekable();
     let mut out = Text::at_depth(0);
     out.line(header);
@@ -76,6 +76,21 @@ pub(super) fn tidy(text: &str, header: &str) -> String {
         out.append(&item.finish());
     }
     out.finish()
+}
+
+/// Enums that are called as prost-derive 0.14 calls the types inside its `Debug` are named by way of
+/// their module there.
+fn apart_from_derive(text: &str) -> String {
+    let mut text = text.to_owned();
+    for name in ["Inner", "ScalarWrapper", "MapWrapper"] {
+        let (alone, of_map) = (
+            format!("enumeration = \"{name}\""),
+            format!("enumeration({name})"),
+        );
+        text = text.replace(&alone, &format!("enumeration = \"self::{name}\""));
+        text = text.replace(&of_map, &format!("enumeration(self::{name})"));
+    }
+    text
 }
 
 /// Lets rustc derive `Debug` for messages with a `BTreeMap`.
