@@ -230,7 +230,9 @@ pub(crate) fn write_request(
             headers
         }
     };
-    metadata.extend_headers(request.headers_mut());
+    if !metadata.is_empty() {
+        metadata.extend_headers(request.headers_mut());
+    }
     request
 }
 

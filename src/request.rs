@@ -232,6 +232,7 @@ impl<T> Request<T> {
 
     /// The message apart from the request around it, for interceptors; `request.map(|()| message)`
     /// joins them.
+    #[inline(always)] // else a request is copied once more
     pub(crate) fn split(self) -> (Request<()>, T) {
         let Self {
             metadata,

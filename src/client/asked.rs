@@ -15,7 +15,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use h2::RecvStream;
@@ -58,6 +58,7 @@ impl Asked {
     }
 
     /// The answer's headers.
+    #[inline]
     pub(super) fn poll_response(
         &mut self,
         cx: &mut Context<'_>,
@@ -65,17 +66,25 @@ impl Asked {
         let Some(response) = &mut self.response else {
             return Poll::Pending;
         };
-        let response = ready!(Pin::new(response).poll(cx));
-        self.response = None;
-        if response.is_ok() {
-            if let Some(lane) = &self.lane {
-                lane.commit();
-            }
-            if let Some(permit) = &mut self.permit {
-                permit.heard();
+        // Passed on where it lies: it is large.
+        let polled = Pin::new(response).poll(cx);
+        if let Poll::Ready(response) = &polled {
+            self.response = None;
+            if response.is_ok() {
+                self.answered();
             }
         }
-        Poll::Ready(response)
+        polled
+    }
+
+    #[inline]
+    fn answered(&mut self) {
+        if let Some(lane) = &self.lane {
+            lane.commit();
+        }
+        if let Some(permit) = &mut self.permit {
+            permit.heard();
+        }
     }
 
     /// The call ended so.

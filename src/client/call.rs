@@ -32,6 +32,7 @@ use super::pump::{self, LaneGuard};
 use super::retry::{Failed, TransparentRetry};
 use super::shown::blamed;
 use super::stage::Stage;
+use super::uploading::uploading;
 use crate::call::Side;
 use crate::call::caught::caught;
 use crate::call::codec::Codec;
@@ -62,6 +63,7 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     /// Looks at the clock. Interceptors have not seen it yet: see [`intercept`](Self::intercept).
+    #[inline(always)] // else a request is copied once more
     pub(super) fn new(channel: &Channel, path: PathAndQuery, head: Request<()>) -> Self {
         // A request that was received and is passed on takes its deadline along.
         let inherited = head.deadline();
@@ -72,7 +74,10 @@ impl Outgoing {
         Self {
             path,
             head,
-            deadline: [inherited, own].into_iter().flatten().min(),
+            deadline: match (inherited, own) {
+                (Some(inherited), Some(own)) => Some(inherited.min(own)),
+                (inherited, own) => inherited.or(own),
+            },
             stage: Stage::default(),
             intercepted: None,
         }
@@ -91,7 +96,7 @@ impl Outgoing {
             let expired = || self.stage.expired(channel.subchannel());
             within(Some(channel), self.deadline, pin!(passed), expired).await
         };
-        self.head = match passed.and_then(|passed| passed) {
+        self.head = match passed {
             Ok(head) => head,
             Err(status) => return Err(self.show_failure(channel, status)),
         };
@@ -121,6 +126,7 @@ impl Outgoing {
         channel.subchannel().ready(wait, self.deadline).await
     }
 
+    #[inline]
     fn open_on(&self, channel: &Channel, mut permit: Permit) -> Result<Opened, Failed> {
         if !self.head.metadata().is_empty() {
             let timeout = self.deadline.is_some();
@@ -188,19 +194,22 @@ pub(super) struct Opened {
 
 /// `work`, or what `expired` says at the moment the deadline passes. What is polled by a caller names its channel:
 /// outside of any runtime, that knows of one.
-pub(super) async fn within<F: Future>(
+pub(super) async fn within<T, E: From<Status>>(
     channel: Option<&Channel>,
     deadline: Option<Instant>,
-    mut work: Pin<&mut F>,
+    mut work: Pin<&mut impl Future<Output = Result<T, E>>>,
     expired: impl Fn() -> Status,
-) -> Result<F::Output, Status> {
+) -> Result<T, E> {
     let mut deadline = Timer::new(deadline);
-    poll_fn(|cx| match work.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Ok(output)),
+    poll_fn(|cx| {
+        // An answer is passed on where it lies: it is large.
+        let polled = work.as_mut().poll(cx);
+        if polled.is_ready() {
+            return polled;
+        }
         // Made here, at once; what the peer may still say is not waited for.
-        Poll::Pending => deadline
-            .poll_at(cx, || channel?.tasks().home())
-            .map(|()| Err(expired())),
+        let passed = deadline.poll_at(cx, || channel?.tasks().home());
+        passed.map(|()| Err(expired().into()))
     })
     .await
 }
@@ -227,10 +236,10 @@ pub(super) async fn unary<C: Codec>(
         let attempt = pin!(exchange(channel, &call, &codec, body));
         let expired = || call.expired(channel);
         match within(Some(channel), call.deadline, attempt, expired).await {
-            Ok(Ok(answer)) => break Ok(answer),
-            Ok(Err(failed)) if retry.allows(failed.seen) => {}
-            Ok(Err(failed)) => break Err(call.settle(channel, failed.status)),
-            Err(status) => break Err(status),
+            Ok(answer) if call.intercepted.is_none() => return Ok(answer),
+            Ok(answer) => break Ok(answer),
+            Err(failed) if retry.allows(failed.seen) => {}
+            Err(failed) => break Err(call.settle(channel, failed.status)),
         }
     };
     call.show_answer(channel, answer)
@@ -292,10 +301,9 @@ pub(super) async fn server_streaming<C: Codec>(
         let attempt = pin!(ask_for_stream(channel, &call, &codec, body));
         let expired = || call.expired(channel);
         match within(Some(channel), call.deadline, attempt, expired).await {
-            Ok(Ok(answers)) => return Ok(answers),
-            Ok(Err(failed)) if retry.allows(failed.seen) => {}
-            Ok(Err(failed)) => break call.settle(channel, failed.status),
-            Err(status) => break status,
+            Ok(answers) => return Ok(answers),
+            Err(failed) if retry.allows(failed.seen) => {}
+            Err(failed) => break call.settle(channel, failed.status),
         }
     };
     Err(call.show_failure(channel, failure))
@@ -412,7 +420,7 @@ impl Outgoing {
             }
         });
         within(Some(channel), self.deadline, work, || self.expired(channel))
-            .await?
+            .await
             .map_err(|status| self.settle(channel, status))
     }
 }
@@ -554,35 +562,4 @@ fn encode_one<C: Codec>(
     let mut body = BytesMut::new();
     send::encode(codec, message, channel.max_encoding_message_size, &mut body)?;
     Ok(body.freeze())
-}
-
-/// Waits for `answer`, and meanwhile gives `body` to the peer as it takes it.
-async fn uploading<T>(
-    stream: &mut SendStream<Bytes>,
-    mut body: Bytes,
-    answer: impl Future<Output = Result<T, Failed>>,
-) -> Result<T, Failed> {
-    let mut answer = pin!(answer);
-    let mut sent = false;
-    let answer = poll_fn(|cx| {
-        if !sent {
-            match send::poll_send(stream, cx, &mut body) {
-                Poll::Ready(Ok(())) => {
-                    sent = true;
-                    let _ = stream.send_data(Bytes::new(), true);
-                }
-                // The answer fails with it, and knows why.
-                Poll::Ready(Err(_)) => sent = true,
-                Poll::Pending => {}
-            }
-        }
-        answer.as_mut().poll(cx)
-    })
-    .await;
-    let by_peer = |failed: &Failed| failed.status.origin() == Origin::Peer;
-    if !sent && answer.as_ref().err().is_none_or(by_peer) {
-        //= GRPC-EARLY-CLOSE-CLIENT  answered before our end: RST_STREAM(NO_ERROR)
-        stream.send_reset(h2::Reason::NO_ERROR);
-    }
-    answer
 }

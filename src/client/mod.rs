@@ -4,7 +4,7 @@
 //! way of `attempts`, `addresses`, `race`, `connect`, `connection` and `backoff`; `tasks` knows in which runtime;
 //! `call` is the life of one RPC: `admission` is when it may leave, in the `order` of the queue, `header_list` whether it may at all, `asked` how it is given up, `stage`
 //! how far it came, `foreign` what is made of an answer that is no gRPC, `shown` what interceptors see of one,
-//! `pump` the task that sends a call's requests, and `retry` whether it may have another; `held` is a call as a
+//! `uploading` how one large request is sent, `pump` the task that sends a stream of them, and `retry` whether it may have another; `held` is a call as a
 //! conversation, and `opening` how that begins. [`Channel`] is what people hold, and `calls` what generated
 //! clients stand on. Never sees the server's side.
 
@@ -33,6 +33,7 @@ mod stage;
 mod subchannel;
 mod target;
 mod tasks;
+mod uploading;
 
 #[doc(hidden)]
 pub use calls::Calls;

@@ -112,7 +112,8 @@ async fn run<G>(
             subchannel.map_or_else(String::new, |subchannel| subchannel.what_calls_wait_for())
         })
     };
-    if let Err(status) = within(None, deadline, pin!(work), expired).await {
+    let work = pin!(async { Ok::<(), Status>(work.await) });
+    if let Err(status) = within(None, deadline, work, expired).await {
         lane.fail(status);
     }
     guard.defuse();

@@ -41,7 +41,7 @@ impl Stage {
     #[cold]
     pub(super) fn expired(&self, subchannel: &Subchannel) -> Status {
         match self.0.load(Ordering::Relaxed) {
-            BEGUN => deadline::exceeded("before the request was made; an interceptor took so long"),
+            BEGUN => deadline::exceeded("before the request was made"),
             WAITS => deadline::exceeded(&subchannel.what_calls_wait_for()),
             SENT => deadline::exceeded(deadline::IN_REQUEST),
             _ => deadline::exceeded(deadline::IN_ANSWER),

@@ -746,6 +746,7 @@ fn large(bytes: usize) -> Request<Bytes> {
     request
 }
 
+//= GRPC-HDR-LIMIT  type=test
 #[tokio::test]
 async fn c12_a_request_with_too_much_metadata_never_leaves() {
     const LIST: u16 = setting::MAX_HEADER_LIST_SIZE;

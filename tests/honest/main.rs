@@ -11,6 +11,7 @@ mod support;
 mod cancels;
 mod control_frames;
 mod early_ends;
+mod full_server;
 mod slow_handshakes;
 mod small_messages;
 
