@@ -24,7 +24,6 @@ pub(crate) fn earliest(now: Instant, timeouts: [Option<Duration>; 2]) -> Option<
 pub(crate) const IN_ANSWER: &str = "in the middle of the answer";
 
 /// Where a call was whose request had left, for [`exceeded`].
-#[cfg(feature = "client")]
 pub(crate) const IN_REQUEST: &str = "after the request was sent; no answer came";
 
 /// Where a call was that a handler had not done with, for [`exceeded`].
