@@ -232,7 +232,7 @@ fn what_cannot_be_done_gets_one_sentence_and_an_exit_status() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     // (program, arguments, exit status, what the sentence must contain, why this row)
-    let rows: [(&str, &[&str], i32, &str, &str); 13] = [
+    let rows: [(&str, &[&str], i32, &str, &str); 14] = [
         (
             "user_client",
             &["--addr"],
@@ -318,6 +318,13 @@ fn what_cannot_be_done_gets_one_sentence_and_an_exit_status() {
             "127.0.0.1:1",
             "nobody listens there",
         ),
+        (
+            "user_client",
+            &["--addr", "nonsense", "list"],
+            2,
+            "\"nonsense\" has no port",
+            "no port of a guess's",
+        ),
     ];
     for (name, args, code, contains, why) in rows {
         let output = run(name, args);
@@ -328,6 +335,7 @@ fn what_cannot_be_done_gets_one_sentence_and_an_exit_status() {
             "{why}: {sentence}"
         );
         assert_eq!(sentence.matches('\n').count(), 1, "{why}: {sentence}");
+        assert!(sentence.matches("cannot").count() <= 1, "{why}: {sentence}");
     }
     for name in ["user_service", "user_client"] {
         let help = run(name, &["--help"]);
