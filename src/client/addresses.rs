@@ -12,6 +12,7 @@ pub(super) fn in_order(found: Vec<SocketAddr>, last: Option<SocketAddr>) -> Vec<
     let Some(first) = found.first() else {
         return found;
     };
+    //= HAPPY-EYEBALLS  families take turns
     let of_first = |address: &SocketAddr| address.is_ipv4() == first.is_ipv4();
     let (one, other): (Vec<_>, Vec<_>) = found.iter().copied().partition(of_first);
     let (mut one, mut other) = (one.into_iter(), other.into_iter());

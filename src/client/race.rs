@@ -10,6 +10,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
+//= HAPPY-EYEBALLS  250 ms, none after a failure
 /// How long an address goes alone, as A61 and RFC 8305 have it.
 pub(super) const HEAD_START: Duration = Duration::from_millis(250);
 
@@ -87,6 +88,7 @@ mod tests {
         }
     }
 
+    //= HAPPY-EYEBALLS  type=test
     #[tokio::test(start_paused = true)]
     async fn c07_the_first_to_serve_wins() {
         type Row<'a> = (&'a [Address], Option<Address>, u64, u32, &'a str);

@@ -301,7 +301,7 @@ impl Subchannel {
             }
             Err(error) => error,
         };
-        //= WAIT-FOR-READY  TRANSIENT_FAILURE stays until READY
+        //= STICKY-FAILURE  what the attempts after this one do is not shown
         let error = Arc::new(error);
         failures.last = Some(error.clone());
         self.enter(&mut state, State::TransientFailure(error));

@@ -396,6 +396,7 @@ async fn b87_calls_fail_at_once_in_transient_failure_and_only_there() {
     assert_eq!(asked.lock().unwrap().len(), 1, "one attempt for both");
 }
 
+//= STICKY-FAILURE  type=test
 /// gRFC A62: a server that accepts and is silent costs the first call its time, and no other.
 #[tokio::test(start_paused = true)]
 async fn c13_after_the_first_failure_calls_fail_at_once_until_ready() {
