@@ -2,6 +2,7 @@
 //! streams made of them. The only floor that does flow control. Knows `h2` streams, not sockets,
 //! and not which endpoint it works for beyond [`Side`].
 
+pub(crate) mod buffered;
 pub(crate) mod carried;
 pub(crate) mod caught;
 pub mod codec;
@@ -14,6 +15,7 @@ pub(crate) mod replay;
 pub(crate) mod response_stream;
 pub(crate) mod retraction;
 pub(crate) mod send;
+pub(crate) mod source;
 pub(crate) mod streaming;
 pub(crate) mod timer;
 

@@ -268,7 +268,7 @@ impl<T> Wire<T> {
             Ok(Step::Message(message, len)) => {
                 // A peer that is faster than its reader would otherwise never meet the deadline.
                 if self.deadline.is_over() {
-                    receiver.give_no_more_credit();
+                    receiver.source.give_no_more_credit();
                 }
                 Ok(Some((message, len)))
             }

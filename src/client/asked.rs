@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use super::admission::Permit;
 use crate::Status;
 use crate::call::lane::SharedLane;
 use crate::call::streaming::Claim;
+use crate::conn::unread::Unread;
 
 /// So many young calls are reset in a burst. Servers bear 20 (`h2`) or hundreds (nghttp2, Envoy).
 const BURST: usize = 16;
@@ -38,6 +39,8 @@ pub(super) struct Asked {
     response: Option<ResponseFuture>,
     /// `None` only when it was taken out.
     permit: Option<Permit>,
+    /// Counts the DATA of the answer.
+    pub(super) unread: Arc<Unread>,
     /// The requests, if they are a stream: kept no longer once the answer has begun.
     lane: Option<SharedLane>,
 }
@@ -46,6 +49,7 @@ impl Asked {
     pub(super) fn new(response: ResponseFuture, permit: Permit) -> Self {
         Self {
             response: Some(response),
+            unread: permit.connection.unread.clone(),
             permit: Some(permit),
             lane: None,
         }
@@ -106,6 +110,8 @@ impl Asked {
         let Some(permit) = self.permit.take() else {
             return;
         };
+        // What came for it, and what may still come, was not and will not be read.
+        self.unread.gone(response.stream_id().as_u32());
         if !permit.is_young() {
             return;
         }

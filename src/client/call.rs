@@ -15,6 +15,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
@@ -39,8 +40,10 @@ use crate::call::codec::Codec;
 use crate::call::lane::{Over, SharedLane};
 use crate::call::recv::Receiver;
 use crate::call::send;
+use crate::call::source::Source;
 use crate::call::streaming::{Ending, ResponseEnding, Streaming};
 use crate::call::timer::{self, Timer};
+use crate::conn::unread::Unread;
 use crate::head::{self, ResponseHead};
 use crate::interceptor::InterceptedCall;
 use crate::metadata::MetadataMap;
@@ -435,7 +438,7 @@ async fn one_answer<C: Codec>(
     let head = poll_fn(|cx| asked.poll_response(cx)).await;
     let head = head.map_err(Failed::before_answer)?;
     call.stage.answered();
-    let (metadata, mut receiver) = match Head::of(head, max_len) {
+    let (metadata, mut receiver) = match Head::of(head, max_len, asked.unread.clone()) {
         Ok(Head::Open(metadata, receiver)) => (metadata, receiver),
         Ok(Head::Over(end)) => {
             end?;
@@ -488,7 +491,8 @@ async fn answer_stream<C: Codec>(
     requests: Option<SharedLane>,
 ) -> Result<Response<Streaming<C::Decode>>, Failed> {
     match read_head(&mut asked, call, channel.max_decoding_message_size).await? {
-        Head::Open(mut metadata, receiver) => {
+        Head::Open(mut metadata, mut receiver) => {
+            receiver.source.share(None);
             call.show_response(channel, &mut metadata)?;
             let ending = ResponseEnding {
                 requests,
@@ -526,15 +530,19 @@ pub(super) enum Head {
 
 impl Head {
     /// Finds out what response headers are.
-    fn of(response: http::Response<RecvStream>, max_len: usize) -> Result<Self, Foreign> {
+    fn of(
+        response: http::Response<RecvStream>,
+        max_len: usize,
+        unread: Arc<Unread>,
+    ) -> Result<Self, Foreign> {
         let (parts, body) = response.into_parts();
         match head::read_response(parts.status, parts.headers, body.is_end_stream()) {
             ResponseHead::Open(metadata) => {
-                let receiver = Receiver::new(body, max_len, Side::Client, None);
-                Ok(Self::Open(metadata, receiver))
+                let source = Source::new(body, Side::Client, unread);
+                Ok(Self::Open(metadata, Receiver::new(source, max_len, None)))
             }
             ResponseHead::Over(end) => Ok(Self::Over(end)),
-            ResponseHead::Foreign(status) => Err(Foreign { status, body }),
+            ResponseHead::Foreign(status) => Err(Foreign::new(status, body, &unread)),
         }
     }
 }
@@ -548,7 +556,7 @@ pub(super) async fn read_head(
     let response = poll_fn(|cx| asked.poll_response(cx)).await;
     let response = response.map_err(Failed::before_answer)?;
     call.stage.answered();
-    match Head::of(response, max_len) {
+    match Head::of(response, max_len, asked.unread.clone()) {
         Ok(head) => Ok(head),
         Err(foreign) => Err(Box::pin(foreign.quote()).await.into()),
     }

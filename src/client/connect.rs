@@ -31,6 +31,7 @@ use super::target::Address;
 use crate::conn::frame_meter::FrameMeter;
 use crate::conn::io::batched;
 use crate::conn::socket;
+use crate::conn::unread::Unread;
 use crate::error::{Error, ErrorKind};
 
 /// What a connection may run over.
@@ -63,6 +64,8 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// A connection that is READY.
 pub(super) struct Connection {
     pub(super) send: SendRequest<Bytes>,
+    /// What lies unread on it.
+    pub(super) unread: Arc<Unread>,
     /// The calls that are open on it, and how many may be.
     pub(super) places: Arc<Places>,
     /// Tells it from the ones before and after it.
@@ -220,13 +223,21 @@ async fn shake_hands(
     reports: Reports,
 ) -> Result<Made, Cause> {
     let (id, loss) = (reports.id, reports.loss.clone());
-    let meter = FrameMeter::of_client(tokio::time::Instant::now).with_limits(&config.http2);
+    let unread = Arc::new(Unread::of_client(&config.http2, config.max_unread_bytes));
+    let meter = FrameMeter::of_client(tokio::time::Instant::now)
+        .with_limits(&config.http2)
+        .watching(unread.clone());
     let (transport, outlet) = batched(io, meter);
     let handshake = config.http2.client().handshake::<_, Bytes>(transport);
     let (send, h2) = handshake.await?;
     let (ready, is_ready) = oneshot::channel();
     let places = Arc::new(Places::new(&reports.admission()));
-    let connection = Arc::new(Connection { send, places, id });
+    let connection = Arc::new(Connection {
+        send,
+        unread,
+        places,
+        id,
+    });
     let task = Task::spawn(connection::run(
         h2,
         outlet,

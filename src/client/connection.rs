@@ -23,6 +23,7 @@ use crate::conn::alarm::Alarm;
 use crate::conn::announced::GoAway;
 use crate::conn::io::{BatchedIo, Outlet, Progress};
 use crate::conn::keepalive::{Dead, Keepalive};
+use crate::conn::unread::Unread;
 
 /// How often a connection that has work looks after itself.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -45,6 +46,7 @@ pub(super) fn run(
     let mut connection = Connection {
         h2,
         outlet,
+        unread: handle.unread.clone(),
         calls: handle.places.clone(),
         handle: Arc::downgrade(handle),
         allowed: 0,
@@ -76,6 +78,7 @@ pub(super) fn run(
 struct Connection {
     h2: h2::client::Connection<BatchedIo<Box<dyn Io>>, Bytes>,
     outlet: Outlet<Box<dyn Io>>,
+    unread: Arc<Unread>,
     calls: Arc<Places>,
     /// What calls begin on; while anybody holds it, the connection stays.
     handle: Weak<connect::Connection>,
@@ -158,6 +161,7 @@ impl Connection {
         if let Some(keepalive) = &mut self.keepalive {
             keepalive.heard(self.outlet.progress().read);
         }
+        self.outlet.look_after(&self.unread, cx);
         ready!(self.poll_outlet(cx))
             .map_or_else(|error| Poll::Ready(End::Io(error)), |()| Poll::Pending)
     }

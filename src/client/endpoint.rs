@@ -40,6 +40,7 @@ pub struct Endpoint {
 #[derive(Clone, Debug)]
 pub(super) struct Config {
     pub(super) http2: Http2Settings,
+    pub(super) max_unread_bytes: usize,
     pub(super) timeout: Option<Duration>,
     pub(super) connect_timeout: Option<Duration>,
     pub(super) backoff: Numbers,
@@ -72,7 +73,8 @@ impl Endpoint {
     /// If the target is not understood; the error says what to write.
     pub fn new(target: impl AsRef<str>) -> Result<Self, Error> {
         let config = Config {
-            http2: Http2Settings::default(),
+            http2: Http2Settings::for_client(),
+            max_unread_bytes: MAX_UNREAD_BYTES,
             timeout: None,
             connect_timeout: None,
             backoff: Numbers::default(),
@@ -236,24 +238,33 @@ impl Endpoint {
         self
     }
 
-    /// How many bytes the server may send ahead of a reader of one stream. Default 1 MiB, which keeps a bulk
-    /// download moving over a link of 80 Mbit/s and 100 ms. At least 16 KiB. It is the most that a stream
+    /// How many bytes the server may send ahead of a reader of one stream. Default 512 KiB, which keeps a bulk
+    /// download moving over a link of 40 Mbit/s and 100 ms. At least 16 KiB. It is the most that a stream
     /// which is not read can make this side hold.
     pub fn initial_stream_window_size(mut self, bytes: impl Into<Option<u32>>) -> Self {
         let bytes = bytes
             .into()
-            .unwrap_or(Http2Settings::default().stream_window);
+            .unwrap_or(Http2Settings::for_client().stream_window);
         self.config.http2.stream_window = bytes.clamp(MIN_WINDOW, MAX_WINDOW);
         self
     }
 
-    /// The same for all streams of the connection together. Default 16 MiB: room for fifteen streams that are
-    /// not read beside one that is. At least 16 KiB.
+    /// The same for all streams of the connection together. Default 2³¹−1, the most there is, so that streams
+    /// which are not read never stop one that is; what they make this side hold is bounded by
+    /// [`max_unread_bytes`](Self::max_unread_bytes). At least 16 KiB.
     pub fn initial_connection_window_size(mut self, bytes: impl Into<Option<u32>>) -> Self {
         let bytes = bytes
             .into()
-            .unwrap_or(Http2Settings::default().connection_window);
+            .unwrap_or(Http2Settings::for_client().connection_window);
         self.config.http2.connection_window = bytes.clamp(MIN_WINDOW, MAX_WINDOW);
+        self
+    }
+
+    /// How many bytes of answers may lie unread on one connection, of all its streams together. Default 256 MiB,
+    /// which is 512 streams whose readers have stopped. When there are more, the stream that has most of them ends
+    /// with RESOURCE_EXHAUSTED, and the others go on.
+    pub fn max_unread_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_unread_bytes = bytes;
         self
     }
 
@@ -262,7 +273,7 @@ impl Endpoint {
     pub fn max_frame_size(mut self, bytes: impl Into<Option<u32>>) -> Self {
         let bytes = bytes
             .into()
-            .unwrap_or(Http2Settings::default().max_frame_size);
+            .unwrap_or(Http2Settings::for_client().max_frame_size);
         self.config.http2.max_frame_size = bytes.clamp(16_384, 16_777_215);
         self
     }
@@ -376,8 +387,11 @@ impl Endpoint {
     }
 }
 
-/// The smallest flow-control window that may be asked for: a smaller one would make readers and peers wait
-/// for each other's portions of credit.
+/// 512 windows.
+const MAX_UNREAD_BYTES: usize = 256 << 20;
+
+/// The smallest flow-control window that may be asked for: a smaller one would have readers give credit for each
+/// frame.
 const MIN_WINDOW: u32 = 16 * 1024;
 /// The largest flow-control window (RFC 9113 §6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use h2::RecvStream;
 
 use crate::call::timer::{self, Timer};
+use crate::conn::unread::Unread;
 use crate::{Status, trailers};
 
 /// How much of the body is quoted.
@@ -22,11 +23,17 @@ const QUOTE_WAIT: Duration = Duration::from_millis(100);
 
 /// What is known of such an answer, and the body that may tell more.
 pub(super) struct Foreign {
-    pub(super) status: Status,
-    pub(super) body: RecvStream,
+    status: Status,
+    body: RecvStream,
 }
 
 impl Foreign {
+    pub(super) fn new(status: Status, body: RecvStream, unread: &Unread) -> Self {
+        // A little of it is read, and soon; the connection's books need not know.
+        unread.gone(body.stream_id().as_u32());
+        Self { status, body }
+    }
+
     /// Adds the start of the body to the status that says so: it tells people which proxy answered. A status
     /// in trailers wins over everything that was guessed.
     pub(super) async fn quote(self) -> Status {

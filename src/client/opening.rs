@@ -234,7 +234,8 @@ async fn answered(channel: &Channel, call: &Outgoing, lane: &SharedLane) -> Resu
         })
         .await;
     let over = match head {
-        Ok((Head::Open(metadata, receiver), asked)) => {
+        Ok((Head::Open(metadata, mut receiver), asked)) => {
+            receiver.source.share(None);
             return Ok(Answer::Open {
                 metadata,
                 receiver,

@@ -16,15 +16,19 @@
 //! It decides, and does nothing: a [`Verdict`] is for the IO and the connection to carry out. Frames that
 //! come late for streams which *this* side has ended are nobody's fault ([`EarlyEnds`]).
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::announced::{GoAway, PeerSettings};
 use super::budget::{Budget, Overdrawn};
 use super::early_ends::EarlyEnds;
 use super::frame::{HEAD_LEN, Head, PREFACE, code, flag, kind};
+use super::ledger::Load;
 #[cfg(feature = "server")]
 use super::ping_strikes::{PingPolicy, PingStrikes};
 use super::settings::Http2Settings;
+use super::unread::{Unread, Watch};
 use super::verdict::Verdict;
 
 /// A control frame is handed on when this much of its payload has come, or all of it.
@@ -103,6 +107,8 @@ pub(crate) struct FrameMeter {
     settings: Option<PeerSettings>,
     goaway: Option<GoAway>,
     verdict: Option<Verdict>,
+    /// Counts DATA by stream.
+    watch: Option<Watch>,
 }
 
 /// What became of bytes that were read.
@@ -157,6 +163,7 @@ impl FrameMeter {
             settings: None,
             goaway: None,
             verdict: None,
+            watch: None,
         }
     }
 
@@ -187,6 +194,23 @@ impl FrameMeter {
         self
     }
 
+    /// Counts DATA by stream as well, for these books.
+    pub(crate) fn watching(mut self, unread: Arc<Unread>) -> Self {
+        self.watch = Some(Watch::new(unread));
+        self
+    }
+
+    /// Whether nothing more shall be read before the books are made up.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.watch.as_ref().is_some_and(Watch::is_full)
+    }
+
+    /// The DATA that came since the last time.
+    pub(super) fn take_list(&mut self) -> Vec<Load> {
+        self.watch.as_mut().map_or_else(Vec::new, Watch::take)
+    }
+
     /// Takes note of what was read: what was held back the last time, and what came now.
     pub(crate) fn incoming(&mut self, bytes: &mut [u8]) -> Walked {
         let len = bytes.len();
@@ -206,6 +230,9 @@ impl FrameMeter {
                     if self.early_ends.is_some() {
                         self.late(head);
                     }
+                    if let Some(watch) = &mut self.watch {
+                        watch.data(head.stream, head.len, head.has(flag::END_STREAM));
+                    }
                 }
                 kind::HEADERS => {
                     if head.stream > self.newest {
@@ -215,12 +242,18 @@ impl FrameMeter {
                     if !head.has(flag::END_HEADERS) || self.blocked {
                         self.odd_headers(head);
                     }
+                    if let (Some(watch), true) = (&mut self.watch, head.has(flag::END_STREAM)) {
+                        watch.ended(head.stream);
+                    }
                 }
                 kind::DATA => {
                     if self.empty_data(head) {
                         dropped += HEAD_LEN;
                         at = end;
                         continue;
+                    }
+                    if let Some(watch) = &mut self.watch {
+                        watch.data(head.stream, 0, head.has(flag::END_STREAM));
                     }
                 }
                 _ => {

@@ -9,10 +9,13 @@ pub(crate) mod counter;
 mod early_ends;
 pub(crate) mod frame;
 pub(crate) mod frame_meter;
+pub(crate) mod inbox;
 pub(crate) mod io;
 pub(crate) mod keepalive;
+pub(crate) mod ledger;
 #[cfg(feature = "server")]
 pub(crate) mod ping_strikes;
 pub(crate) mod settings;
 pub(crate) mod socket;
+pub(crate) mod unread;
 pub(crate) mod verdict;

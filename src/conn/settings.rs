@@ -9,11 +9,11 @@ use std::time::Duration;
 /// The settings of one endpoint, server or client. All sizes in bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Http2Settings {
-    /// How far a peer may run ahead of the reader of one stream. 1 MiB keeps a bulk upload moving.
+    /// How far a peer may run ahead of the reader of one stream. 512 KiB keeps a bulk upload moving.
     pub(crate) stream_window: u32,
-    /// The same for all streams of a connection: what handlers that do not read can make us hold.
+    /// The same for all streams of a connection: what handlers that do not read can make a server hold.
     ///
-    /// 16 MiB is room for fifteen stalled uploads beside a call that moves. A window of 4 MiB that is
+    /// 7 MiB is room for thirteen stalled uploads beside a call that moves. A window of 4 MiB that is
     /// raised when handlers fall behind was considered: it ends at the same ceiling.
     pub(crate) connection_window: u32,
     /// The largest DATA frame we accept. Larger than the default 16 KiB, because each frame costs.
@@ -30,8 +30,8 @@ pub(crate) struct Http2Settings {
 impl Default for Http2Settings {
     fn default() -> Self {
         Self {
-            stream_window: 1 << 20,
-            connection_window: 16 << 20,
+            stream_window: 512 << 10,
+            connection_window: 7 << 20,
             max_frame_size: 256 << 10,
             max_header_list_size: 16 << 10,
             max_concurrent_streams: 256,
@@ -40,10 +40,10 @@ impl Default for Http2Settings {
     }
 }
 
-/// Small DATA frames that wait to be read are charged 256 bytes less their length; this much may be
-/// charged before `h2` closes the connection. Each takes about 250 bytes of its queue: 16,000 of them, which
-/// an honest client may send in a burst, make 4 MiB.
-const DATA_FRAME_BUDGET: usize = 16 * 1024 * 240;
+/// `h2` charges small DATA frames that wait to be read, and frames of streams that nobody holds any more; those it
+/// never gives back, so the normal life of a connection would use up any amount. The books that count
+/// unread frames are [`Unread`](super::unread::Unread)'s.
+const DATA_FRAME_BUDGET: usize = usize::MAX;
 
 /// Streams that their peer resets before we have accepted them. `h2` hands them on only afterwards, so those of
 /// one burst wait together: as many as may be open. Each costs what any call does, since handlers
@@ -58,6 +58,15 @@ const RESETS_REMEMBERED: usize = 50;
 const RESET_REMEMBERED_FOR: Duration = Duration::from_secs(1);
 
 impl Http2Settings {
+    /// A client chose its server, and has many readers on one connection: none of them stops another.
+    #[cfg(feature = "client")]
+    pub(crate) fn for_client() -> Self {
+        Self {
+            connection_window: (1 << 31) - 1,
+            ..Self::default()
+        }
+    }
+
     /// A builder for the serving end.
     #[cfg(feature = "server")]
     pub(crate) fn server(&self) -> h2::server::Builder {

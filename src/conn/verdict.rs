@@ -13,6 +13,8 @@ pub(crate) enum Verdict {
     /// Keepalive that is hastier than allowed.
     #[cfg(feature = "server")]
     Pings,
+    /// DATA that no reader can take, too much of it.
+    Unread,
     /// It makes us reset streams.
     ErrorResets,
     /// It resets what it has just begun.
@@ -30,6 +32,7 @@ impl Verdict {
             Self::ControlFrames => "too_many_control_frames",
             #[cfg(feature = "server")]
             Self::Pings => "too_many_pings",
+            Self::Unread => "too_many_unread_data_frames",
             Self::ErrorResets => "too_many_internal_resets",
             #[cfg(feature = "server")]
             Self::Resets => "too_many_resets",
@@ -48,6 +51,10 @@ impl Verdict {
             #[cfg(feature = "server")]
             Self::Pings => {
                 "the client sent keepalive PINGs more often than http2_keepalive_permit_interval of this server"
+            }
+            Self::Unread => {
+                "the peer sent more DATA than this side holds of calls that nobody polls (8 MiB of a server's \
+                 connection, 64 MiB of a client's, 256 bytes counted for each frame)"
             }
             Self::ErrorResets => {
                 "the peer broke HTTP/2 on more streams than this side allows (1,024 at once, then 10 a second)"

@@ -37,8 +37,11 @@ use crate::call::meter::Meter;
 use crate::call::recv::Receiver;
 use crate::call::retraction::Retraction;
 use crate::call::send::{self, Gone};
+use crate::call::source::Source;
 use crate::call::streaming::{Ending, Streaming};
 use crate::call::timer::{self, Timer};
+use crate::conn::inbox::Keeper;
+use crate::conn::unread::Unread;
 use crate::head::{self, Refusal};
 use crate::interceptor::{InterceptedCall, Interceptors};
 use crate::metadata::MetadataMap;
@@ -58,6 +61,9 @@ const SMALL_BATCH: usize = 2 * 1024;
 /// it has left by then; a caller who takes it slower counts as blocked.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
+/// Where the paths of the health service begin.
+const HEALTH: &str = "/grpc.health.v1.Health/";
+
 /// A request as the connection hands it over.
 pub(crate) struct Incoming {
     pub(crate) request: http::Request<RecvStream>,
@@ -74,6 +80,8 @@ pub(crate) struct CallContext {
     pub(crate) stall_timeout: Duration,
     /// Calls that were reset before they were answered.
     pub(crate) resets: Arc<Resets>,
+    /// What lies unread on the connection.
+    pub(crate) unread: Arc<Unread>,
     /// Counts the bytes of a call that somebody watches; such a call has a context of its own.
     pub(crate) meter: Option<Arc<Meter>>,
 }
@@ -84,6 +92,7 @@ impl CallContext {
         Self {
             connection: self.connection.clone(),
             resets: self.resets.clone(),
+            unread: self.unread.clone(),
             meter: Some(meter),
             ..*self
         }
@@ -136,6 +145,8 @@ impl From<Refusal> for Failure {
 pub(crate) struct Opened {
     request: Option<Request<()>>,
     receiver: Option<Receiver>,
+    /// Of a stream of requests whose reader may go before the call does.
+    kept: Option<Keeper>,
     deadline: Option<Instant>,
     /// Of the server and of the service, in this order.
     interceptors: Interceptors,
@@ -159,6 +170,11 @@ pub(crate) fn open(
         deadline: Timer::default(),
         context,
     };
+    let source = Source::new(body, Side::Server, reply.context.unread.clone());
+    let max_len = options.max_decoding_message_size;
+    let mut receiver = Receiver::new(source, max_len, reply.context.meter.clone());
+    // Whether a server lives is asked most when it has most to do.
+    receiver.hold_unless(|| parts.uri.path().starts_with(HEALTH));
     let timeout = match head::read_request(&parts.method, &parts.headers) {
         Ok(timeout) => timeout,
         Err(refusal) => return Err(reply.finish(Err(refusal.into()))),
@@ -188,12 +204,8 @@ pub(crate) fn open(
             (),
             facts,
         )),
-        receiver: Some(Receiver::new(
-            body,
-            options.max_decoding_message_size,
-            Side::Server,
-            reply.context.meter.clone(),
-        )),
+        receiver: Some(receiver),
+        kept: None,
         deadline,
         interceptors: interceptors.clone(),
         intercepted: None,
@@ -202,6 +214,11 @@ pub(crate) fn open(
 }
 
 impl Opened {
+    /// The request is a stream, which its handler may leave unread.
+    pub(crate) fn expect_stream(&mut self) {
+        self.kept = (self.receiver.as_mut()).and_then(|it| it.source.share_with_call());
+    }
+
     /// The only message of a unary or server-streaming request.
     ///
     /// The end is waited for as well, so that a handler never answers a request with a second message.
@@ -248,7 +265,15 @@ impl Opened {
         let request = self.take_request();
         // In a box, so that a call without interceptors does not carry room for them.
         let intercepted = &mut self.intercepted;
-        let request = Box::pin(self.interceptors.request(request, intercepted)).await?;
+        let mut passed = Box::pin(self.interceptors.request(request, intercepted));
+        let request = poll_fn(|cx| {
+            let polled = passed.as_mut().poll(cx);
+            if let (Poll::Pending, Some(receiver)) = (&polled, &mut self.receiver) {
+                receiver.source.share(None); // nobody reads meanwhile
+            }
+            polled
+        });
+        let request = request.await?;
         self.request = Some(request);
         Ok(())
     }

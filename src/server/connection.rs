@@ -51,6 +51,7 @@ use crate::conn::io::{BatchedIo, Outlet, Unfinished, batched};
 use crate::conn::keepalive::{Dead, Keepalive};
 use crate::conn::ping_strikes::PingPolicy;
 use crate::conn::settings::Http2Settings;
+use crate::conn::unread::{Buffered, Unread};
 use crate::conn::verdict::Verdict;
 
 /// How long the end of a connection waits for handlers to be dropped. One that blocks its thread
@@ -61,6 +62,8 @@ const LAST_HANDLERS: Duration = Duration::from_secs(1);
 pub(crate) struct Shared {
     pub(crate) router: Router,
     pub(crate) limits: Limits,
+    /// What all connections hold of requests, if that is limited.
+    pub(crate) buffered: Option<Arc<Buffered>>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) events: Events,
 }
@@ -112,7 +115,10 @@ where
 {
     let limits = &shared.limits;
     let accepted = Instant::now();
-    let meter = FrameMeter::of_server(limits.ping_policy, Instant::now).with_limits(&limits.http2);
+    let unread = Arc::new(Unread::of_server(&limits.http2, shared.buffered.clone()));
+    let meter = FrameMeter::of_server(limits.ping_policy, Instant::now)
+        .with_limits(&limits.http2)
+        .watching(unread.clone());
     let (transport, outlet) = batched(io, meter);
     let handshake = async {
         // Most of what a connection holds is `h2`'s, and made only for a peer that speaks HTTP/2.
@@ -143,6 +149,7 @@ where
         timeout: limits.timeout,
         stall_timeout: limits.stall_timeout,
         resets: Arc::new(Resets::default()),
+        unread,
         meter: None,
     });
     let mut connection = Connection {
@@ -239,6 +246,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         if let Some(keepalive) = &mut self.keepalive {
             keepalive.heard(self.outlet.progress().read);
         }
+        self.outlet.look_after(&self.context.unread, cx);
         ready!(self.poll_outlet(cx))
             .map_or_else(|error| Poll::Ready(Closed::Io(error)), |()| Poll::Pending)
     }

@@ -156,6 +156,7 @@ impl<T: Send + Sync + 'static> Methods<T> {
         Fut: Future<Output = Result<Response<C::Encode>, Status>> + Send,
     {
         self.route(name, codec, handler, |entry, mut reply, mut opened| {
+            opened.expect_stream();
             Box::pin(async move {
                 let requests = Retraction::default();
                 let handled = async {
@@ -184,6 +185,7 @@ impl<T: Send + Sync + 'static> Methods<T> {
         S: Stream<Item = Result<C::Encode, Status>> + Send + 'static,
     {
         self.route(name, codec, handler, |entry, mut reply, mut opened| {
+            opened.expect_stream();
             Box::pin(async move {
                 let requests = Retraction::default();
                 let handled = async {

@@ -22,6 +22,7 @@ mod service;
 mod upkeep;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::Stream;
@@ -39,6 +40,7 @@ pub use service::{MethodTable, RegisteredMethods, Service, ServiceServer};
 
 use crate::conn::ping_strikes::PingPolicy;
 use crate::conn::settings::Http2Settings;
+use crate::conn::unread::Buffered;
 use crate::error::{Error, ErrorKind};
 use crate::interceptor::Interceptors;
 use crate::{AsyncInterceptor, ConnectInfo, Connected, Interceptor};
@@ -63,6 +65,7 @@ type MakeFallback = Box<dyn FnOnce(MethodOptions) -> Option<method::Route> + Sen
 /// ```
 pub struct Server {
     limits: Limits,
+    max_buffered_bytes: Option<usize>,
     services: Vec<RegisteredMethods>,
     fallback: Option<MakeFallback>,
     fallback_options: MethodOptions,
@@ -99,6 +102,7 @@ impl Server {
                 max_age_grace: None,
                 max_idle: None,
             },
+            max_buffered_bytes: None,
             services: Vec::new(),
             fallback: None,
             fallback_options: MethodOptions::default(),
@@ -135,7 +139,7 @@ impl Server {
         S: Stream<Item = Result<bytes::Bytes, crate::Status>> + Send + 'static,
     {
         self.fallback = Some(Box::new(|options| {
-            let mut methods = Methods::with_options("", std::sync::Arc::new(()), options);
+            let mut methods = Methods::with_options("", Arc::new(()), options);
             methods.bidi_streaming("*", crate::codec::BytesCodec, move |_, request| {
                 handler(request)
             });
@@ -218,12 +222,9 @@ impl Server {
 
     // HTTP/2.
 
-    /// How many bytes a caller may send ahead of a handler that reads one stream. Default 1 MiB, which
-    /// keeps a bulk upload moving over a link of 80 Mbit/s and 100 ms. At least 16 KiB.
-    ///
-    /// Many tiny messages, each sent by itself, cost more than their bytes: a connection on which some 16,000
-    /// of them wait for handlers is closed with `ENHANCE_YOUR_CALM`. Where handlers may lag behind such
-    /// callers, a window of 64 KiB makes the callers wait instead.
+    /// How many bytes a caller may send ahead of a handler that reads one stream. Default 512 KiB, which
+    /// keeps a bulk upload moving over a link of 40 Mbit/s and 100 ms. At least 16 KiB. What a handler leaves unread
+    /// costs so much and no more, however small the messages are.
     pub fn initial_stream_window_size(mut self, bytes: impl Into<Option<u32>>) -> Self {
         let default = Http2Settings::default().stream_window;
         self.limits.http2.stream_window = bytes
@@ -233,7 +234,7 @@ impl Server {
         self
     }
 
-    /// The same for all streams of a connection together. Default 16 MiB. It is the most that handlers
+    /// The same for all streams of a connection together. Default 7 MiB. It is the most that handlers
     /// which do not read can make one connection hold; when it is full, all its uploads wait. At least 16 KiB.
     pub fn initial_connection_window_size(mut self, bytes: impl Into<Option<u32>>) -> Self {
         let default = Http2Settings::default().connection_window;
@@ -293,6 +294,15 @@ impl Server {
     /// Whether a client may PING as often without a call open. Default no: then it may do so every two hours.
     pub fn http2_keepalive_permit_without_calls(mut self, permit: bool) -> Self {
         self.limits.ping_policy.permit_without_calls = permit;
+        self
+    }
+
+    /// How many bytes of requests all connections together may hold that handlers have not taken: messages of
+    /// which a part has come, and what lies in streams that are not read. Default: no limit but each connection's
+    /// window and its calls' largest messages. A call that needs more ends with RESOURCE_EXHAUSTED; those of the
+    /// health service never do.
+    pub fn max_buffered_bytes(mut self, limit: usize) -> Self {
+        self.max_buffered_bytes = Some(limit);
         self
     }
 
@@ -476,6 +486,9 @@ impl Server {
         let shared = Shared {
             router,
             limits: self.limits,
+            buffered: self
+                .max_buffered_bytes
+                .map(|limit| Arc::new(Buffered::new(limit))),
             tally: drain.tally(),
             events: self.events,
         };
@@ -492,8 +505,8 @@ impl Server {
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longer than any wait that is meant, and still within what clocks can add: 100 years.
 const FOREVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
-/// The smallest flow-control window that may be asked for: a smaller one would make readers and peers wait
-/// for each other's portions of credit.
+/// The smallest flow-control window that may be asked for: a smaller one would have readers give credit for each
+/// frame.
 const MIN_WINDOW: u32 = 16 * 1024;
 /// The largest flow-control window (RFC 9113 §6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;

@@ -14,6 +14,7 @@ mod early_ends;
 mod full_server;
 mod slow_handshakes;
 mod small_messages;
+mod unread;
 
 use temaki::Server;
 

@@ -18,6 +18,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
             if self.meter.verdict().is_some() || self.meter.is_blocked() {
                 ready!(self.poll_refuse())?;
             }
+            // All that was read is with `h2`: so what the books say can be taken from there.
+            if self.batching && self.meter.is_full() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let held = self.unread.len() - self.ready;
             if held == 0 {
                 self.unread.clear();

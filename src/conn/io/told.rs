@@ -1,6 +1,7 @@
 //! What the meter has seen, as a connection's loop asks for it; and the last words to a peer that it has judged.
 
 use std::future::poll_fn;
+use std::task::Context;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -12,6 +13,7 @@ use crate::conn::announced::PeerSettings;
 use crate::conn::frame::{self, code};
 #[cfg(feature = "server")]
 use crate::conn::frame_meter::HalfFrame;
+use crate::conn::unread::Unread;
 use crate::conn::verdict::Verdict;
 
 /// How long a peer that is cut has to take the GOAWAY that says why.
@@ -43,6 +45,23 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
     /// [`farewell`](Self::farewell).
     pub(crate) fn verdict(&self) -> Option<Verdict> {
         lock(&self.0).meter.verdict()
+    }
+
+    /// Has the books made up with what DATA has come since the last time, if they are due.
+    #[inline]
+    pub(crate) fn look_after(&self, unread: &Unread, cx: &mut Context<'_>) {
+        if unread.is_due() {
+            self.make_up_books(unread, cx);
+        }
+    }
+
+    #[cold]
+    fn make_up_books(&self, unread: &Unread, cx: &mut Context<'_>) {
+        let list = lock(&self.0).meter.take_list();
+        if unread.make_up(list).is_err() {
+            lock(&self.0).meter.condemn(Verdict::Unread);
+            cx.waker().wake_by_ref(); // to read, and be told
+        }
     }
 
     /// A frame or header block whose rest does not come: equal at two moments, if none of it came between them.
