@@ -408,6 +408,9 @@ fn reexports() -> BTreeMap<String, String> {
     }
     // Its macros are found at the root as well.
     roots.insert("__client".to_owned(), "client".to_owned());
+    // These only leave code out.
+    roots.insert("__if_server".to_owned(), "wire".to_owned());
+    roots.insert("__if_client".to_owned(), "wire".to_owned());
     roots
 }
 
