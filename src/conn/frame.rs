@@ -64,6 +64,47 @@ impl Head {
     }
 }
 
+// On the path of every frame, a head's first eight bytes are one number, and taken apart only as far as is needed.
+
+/// The first eight bytes of the head at `at`, if all nine are there.
+#[inline(always)]
+pub(crate) fn head_at(bytes: &[u8], at: usize) -> Option<u64> {
+    let (word, rest) = bytes.get(at..)?.split_first_chunk()?;
+    (!rest.is_empty()).then_some(u64::from_be_bytes(*word))
+}
+
+/// The length of its payload.
+#[inline(always)]
+pub(crate) fn len(word: u64) -> usize {
+    (word >> 40) as usize
+}
+
+/// Its type.
+#[inline(always)]
+pub(crate) fn kind_of(word: u64) -> u8 {
+    (word >> 32) as u8
+}
+
+/// Its flags.
+#[inline(always)]
+pub(crate) fn flags(word: u64) -> u8 {
+    (word >> 24) as u8
+}
+
+/// The stream of a head that is there.
+#[inline(always)]
+pub(crate) fn stream(bytes: &[u8], at: usize) -> u32 {
+    let stream = bytes.get(at + 5..).and_then(|bytes| bytes.first_chunk());
+    stream.map_or(0, |stream| u32::from_be_bytes(*stream) & 0x7fff_ffff)
+}
+
+/// The whole of a head that is there.
+#[cold]
+pub(crate) fn whole_head(bytes: &[u8], at: usize) -> Head {
+    let head = bytes.get(at..).and_then(|bytes| bytes.first_chunk());
+    Head::parse(head.unwrap_or(&[0; HEAD_LEN]))
+}
+
 /// GOAWAY with a debug text, which `h2`'s own cannot be given. `text` is shorter than 2^16 bytes.
 pub(crate) fn goaway(last_stream: u32, code: u32, text: &str) -> Vec<u8> {
     let len = (8 + text.len()) as u32;

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use super::announced::{GoAway, PeerSettings};
 use super::budget::{Budget, Overdrawn};
 use super::early_ends::EarlyEnds;
-use super::frame::{HEAD_LEN, Head, PREFACE, code, flag, kind};
+use super::frame::{self, HEAD_LEN, Head, PREFACE, code, flag, kind};
 use super::ledger::Load;
 #[cfg(feature = "server")]
 use super::ping_strikes::{PingPolicy, PingStrikes};
@@ -109,6 +109,8 @@ pub(crate) struct FrameMeter {
     verdict: Option<Verdict>,
     /// Counts DATA by stream.
     watch: Option<Watch>,
+    /// `blocked`, or there is a verdict.
+    alert: bool,
 }
 
 /// What became of bytes that were read.
@@ -164,6 +166,7 @@ impl FrameMeter {
             goaway: None,
             verdict: None,
             watch: None,
+            alert: false,
         }
     }
 
@@ -214,49 +217,54 @@ impl FrameMeter {
     /// Takes note of what was read: what was held back the last time, and what came now.
     pub(crate) fn incoming(&mut self, bytes: &mut [u8]) -> Walked {
         let len = bytes.len();
-        let mut at = self.skip.min(len);
-        self.skip -= at;
+        let (mut at, mut last) = (self.skip, self.skipped_kind);
+        self.skip = 0;
         let mut dropped = 0;
-        while let Some(head) = bytes[at..].first_chunk::<HEAD_LEN>() {
-            let head = Head::parse(head);
-            let end = at + HEAD_LEN + head.len;
-            match head.kind {
-                kind::DATA if head.len != 0 => {
-                    self.data += 1;
-                    if head.len > LARGE && self.is_foretaste(head, len - at) {
-                        self.data -= 1;
-                        break;
-                    }
-                    if self.early_ends.is_some() {
-                        self.late(head);
+        while let Some(word) = frame::head_at(bytes, at) {
+            let end = at + HEAD_LEN + frame::len(word);
+            match frame::kind_of(word) {
+                kind::DATA if frame::len(word) != 0 => {
+                    let mut is_late = false;
+                    if frame::len(word) > LARGE || self.early_ends.is_some() {
+                        let head = frame::whole_head(bytes, at);
+                        if head.len > LARGE && self.is_foretaste(head, len - at) {
+                            break;
+                        }
+                        is_late = self.late(head);
                     }
                     if let Some(watch) = &mut self.watch {
-                        watch.data(head.stream, head.len, head.has(flag::END_STREAM));
+                        let ended = frame::flags(word) & flag::END_STREAM != 0;
+                        watch.data(frame::stream(bytes, at), frame::len(word), ended);
                     }
+                    self.data += u64::from(!is_late);
                 }
                 kind::HEADERS => {
-                    if head.stream > self.newest {
-                        self.newest = head.stream;
+                    let stream = frame::stream(bytes, at);
+                    if stream > self.newest {
+                        self.newest = stream;
                         self.opened += 1;
                     }
-                    if !head.has(flag::END_HEADERS) || self.blocked {
-                        self.odd_headers(head);
+                    if frame::flags(word) & flag::END_HEADERS == 0 || self.blocked {
+                        self.odd_headers(frame::whole_head(bytes, at));
                     }
-                    if let (Some(watch), true) = (&mut self.watch, head.has(flag::END_STREAM)) {
-                        watch.ended(head.stream);
+                    let ended = frame::flags(word) & flag::END_STREAM != 0;
+                    if let (Some(watch), true) = (&mut self.watch, ended) {
+                        watch.ended(stream);
                     }
                 }
                 kind::DATA => {
-                    if self.empty_data(head) {
+                    if self.empty_data(frame::whole_head(bytes, at)) {
                         dropped += HEAD_LEN;
                         at = end;
                         continue;
                     }
                     if let Some(watch) = &mut self.watch {
-                        watch.data(head.stream, 0, head.has(flag::END_STREAM));
+                        let ended = frame::flags(word) & flag::END_STREAM != 0;
+                        watch.data(frame::stream(bytes, at), 0, ended);
                     }
                 }
                 _ => {
+                    let head = frame::whole_head(bytes, at);
                     let there = &bytes[at + HEAD_LEN..end.min(len)];
                     if there.len() < head.len.min(CONTROL_LEN) && head.kind <= kind::CONTINUATION {
                         break;
@@ -268,17 +276,17 @@ impl FrameMeter {
                 }
             }
             self.heads += 1;
-            let whole = end.min(len);
             if dropped != 0 {
-                bytes.copy_within(at..whole, at - dropped);
+                bytes.copy_within(at..end.min(len), at - dropped);
             }
-            if end > len {
-                self.skip = end - len;
-                self.skipped_kind = head.kind;
-            }
-            at = whole;
+            last = frame::kind_of(word);
+            at = end;
         }
-        if self.verdict.is_some() {
+        if at > len {
+            (self.skip, self.skipped_kind) = (at - len, last);
+            at = len;
+        }
+        if self.alert && self.verdict.is_some() {
             // None of it is answered any more.
             return Walked { pass: 0, held: len };
         }
@@ -289,39 +297,50 @@ impl FrameMeter {
     }
 
     /// Takes note of what was written.
-    pub(crate) fn outgoing(&mut self, mut bytes: &[u8]) {
-        loop {
-            if self.out_skip >= bytes.len() {
-                self.out_skip -= bytes.len();
-                return;
-            }
-            bytes = &bytes[self.out_skip..];
-            self.out_skip = 0;
-            let (head, rest) = match bytes.split_first_chunk::<HEAD_LEN>() {
-                Some((head, rest)) if self.out_head_len == 0 => (Head::parse(head), rest),
-                _ => match self.gather(bytes) {
-                    Some((head, rest)) => (head, rest),
-                    None => return,
-                },
-            };
-            bytes = rest;
-            self.out_skip = head.len;
-            if head.kind <= kind::HEADERS {
+    #[inline]
+    pub(crate) fn outgoing(&mut self, bytes: &[u8]) {
+        let mut at = self.out_skip;
+        if self.out_head_len != 0 {
+            at = self.gather(bytes);
+        }
+        while let Some(head) = frame::head_at(bytes, at) {
+            at += HEAD_LEN + frame::len(head);
+            let kind = frame::kind_of(head);
+            if kind <= kind::HEADERS {
                 self.sent += 1;
-                self.sent_ends += u64::from(head.flags & flag::END_STREAM);
-            } else if head.kind == kind::RST_STREAM {
-                self.reset(head.stream, rest);
+                self.sent_ends += u64::from(frame::flags(head) & flag::END_STREAM);
+            } else if kind == kind::RST_STREAM {
+                self.reset(bytes, at);
             }
+        }
+        match at.checked_sub(bytes.len()) {
+            Some(more) => self.out_skip = more,
+            None => self.keep(&bytes[at..]),
         }
     }
 
-    /// Gathers a head that was written in pieces; gives it when it is whole, and what follows it.
+    /// A head that is cut is kept until its rest is written.
     #[cold]
-    fn gather<'a>(&mut self, bytes: &'a [u8]) -> Option<(Head, &'a [u8])> {
-        let (piece, rest) = bytes.split_at((HEAD_LEN - self.out_head_len).min(bytes.len()));
-        self.out_head[self.out_head_len..self.out_head_len + piece.len()].copy_from_slice(piece);
-        self.out_head_len = (self.out_head_len + piece.len()) % HEAD_LEN;
-        (self.out_head_len == 0).then(|| (Head::parse(&self.out_head), rest))
+    fn keep(&mut self, piece: &[u8]) {
+        self.out_head[..piece.len()].copy_from_slice(piece);
+        (self.out_head_len, self.out_skip) = (piece.len(), 0);
+    }
+
+    /// Completes a head that was cut. Gives where the next one begins, as far as `bytes` are concerned.
+    #[cold]
+    fn gather(&mut self, bytes: &[u8]) -> usize {
+        let before = self.out_head_len;
+        let taken = (HEAD_LEN - before).min(bytes.len());
+        self.out_head[before..before + taken].copy_from_slice(&bytes[..taken]);
+        self.out_head_len += taken;
+        if self.out_head_len < HEAD_LEN {
+            return taken;
+        }
+        self.out_head_len = 0;
+        let whole = self.out_head;
+        self.outgoing(&whole);
+        // What the head says is still to come, beside what came of it here.
+        taken + self.out_skip
     }
 
     /// Whether too little of a large frame has come for `h2` to make room for it all.
@@ -330,20 +349,20 @@ impl FrameMeter {
         head.len <= self.max_frame_size && there < HEAD_LEN + head.len / LARGE_PART
     }
 
-    /// DATA, of a connection on which this side has ended streams early.
+    /// DATA, of a connection on which this side has ended streams early. Whether it comes late for one of those.
     #[cold]
-    fn late(&mut self, head: Head) {
+    fn late(&mut self, head: Head) -> bool {
         let is_late = |ends: &EarlyEnds| ends.contains(head.stream);
         if !self.early_ends.as_deref().is_some_and(is_late) {
-            return;
+            return false;
         }
-        self.data -= 1;
         self.waiting_late += u32::from(self.blocked);
         match self.late_credit.checked_sub(head.len as u64) {
             Some(left) => self.late_credit = left,
             // More than could be under way.
             None => self.spend(1),
         }
+        true
     }
 
     /// HEADERS that begin a block, or that come while we cannot answer.
@@ -419,11 +438,17 @@ impl FrameMeter {
         }
     }
 
-    /// RST_STREAM was sent. `payload` is its code, unless the write was cut there.
+    /// RST_STREAM was sent: `bytes[..end]` ends with it, if the write was not cut there.
     #[cold]
-    fn reset(&mut self, stream: u32, payload: &[u8]) {
+    fn reset(&mut self, bytes: &[u8], end: usize) {
+        let Some(head) = end.checked_sub(HEAD_LEN + 4).and_then(|at| bytes.get(at..)) else {
+            return;
+        };
+        let Some((head, payload)) = head.split_first_chunk::<HEAD_LEN>() else {
+            return;
+        };
         let ends = self.early_ends.get_or_insert_default();
-        if !ends.insert(stream) {
+        if !ends.insert(Head::parse(head).stream) {
             return; // what came late was answered once more
         }
         self.late_credit += u64::from(self.stream_window);
@@ -449,10 +474,13 @@ impl FrameMeter {
             self.blocked = blocked;
             (self.waiting, self.waiting_late) = (0, 0);
         }
+        self.alert = blocked || self.verdict.is_some();
     }
 
-    pub(crate) fn is_blocked(&self) -> bool {
-        self.blocked
+    /// Whether reading or writing is not as usual: the socket takes nothing, or there is a verdict.
+    #[inline(always)]
+    pub(crate) fn is_alert(&self) -> bool {
+        self.alert
     }
 
     /// Whether `h2` shall read nothing now: it could only answer what comes late, and that waits already.
@@ -461,8 +489,10 @@ impl FrameMeter {
     }
 
     /// Closes the connection, unless that was decided before.
+    #[cold]
     pub(crate) fn condemn(&mut self, verdict: Verdict) {
         self.verdict.get_or_insert(verdict);
+        self.alert = true;
     }
 
     /// Why the connection has to be closed, if it has.

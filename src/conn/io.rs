@@ -35,7 +35,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frame_meter::FrameMeter;
 #[cfg(feature = "server")]
-pub(crate) use told::Unfinished;
+pub(crate) use told::Leaving;
 
 mod reading;
 mod told;
@@ -157,7 +157,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
     ) -> Poll<io::Result<usize>> {
         // A full batch leaves now. If the socket will not take it, `h2` must wait too: what a slow
         // reader can make us hold is one batch, not everything its streams have to say.
-        if self.unsent.len() >= WRITE_BATCH || self.meter.is_blocked() {
+        if self.unsent.len() >= WRITE_BATCH || self.meter.is_alert() {
             ready!(self.poll_make_room(cx))?;
         }
         let total = slices.iter().map(|s| s.len()).sum();
@@ -181,7 +181,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
             self.unsent.extend_from_slice(slice);
             self.meter.outgoing(slice);
         }
-        if self.meter.verdict().is_some() {
+        if self.meter.is_alert() {
             cx.waker().wake_by_ref(); // to read, and be told
         }
         Poll::Ready(Ok(total))

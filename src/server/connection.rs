@@ -47,7 +47,7 @@ use crate::conn::chance;
 use crate::conn::counter::{Counted, Counter};
 use crate::conn::frame::is_greeting;
 use crate::conn::frame_meter::FrameMeter;
-use crate::conn::io::{BatchedIo, Outlet, Unfinished, batched};
+use crate::conn::io::{BatchedIo, Leaving, Outlet, batched};
 use crate::conn::keepalive::{Dead, Keepalive};
 use crate::conn::ping_strikes::PingPolicy;
 use crate::conn::settings::Http2Settings;
@@ -325,22 +325,25 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
 
     /// Step three: bytes leave. `Ready(Ok)` when all have.
     fn poll_outlet(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.outlet.unfinished() {
-            Unfinished::Unsent => {}
-            Unfinished::HalfFrame => {
-                self.ring_soon();
-                return Poll::Ready(Ok(()));
+        let (yielded, spawned) = (&mut self.yielded, &self.spawned);
+        let now = || {
+            *yielded = !*yielded && spawned.any();
+            !*yielded
+        };
+        let left = match self.outlet.poll_leave(cx, now) {
+            Leaving::Nothing => return Poll::Ready(Ok(())),
+            Leaving::Later => {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
-            Unfinished::Nothing => return Poll::Ready(Ok(())),
+            Leaving::HalfFrame => Poll::Ready(Ok(())),
+            Leaving::Now(left) => left,
+        };
+        if !self.rings_soon {
+            self.ring_soon();
+            cx.waker().wake_by_ref(); // to have the alarm polled
         }
-        if !self.yielded && self.spawned.any() {
-            self.yielded = true;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        self.yielded = false;
-        self.ring_soon();
-        self.outlet.poll_drain(cx)
+        left
     }
 
     /// Sees to it that the alarm rings soon. It reads the clock only if it does not: once a second.

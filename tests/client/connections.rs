@@ -597,3 +597,39 @@ async fn b87_the_reason_why_there_is_no_connection_is_told() {
     let error = Endpoint::new("localhost:50051").unwrap_err().to_string();
     assert!(error.contains("http://"), "{error}");
 }
+
+/// READY is when the peer's SETTINGS are complete, and not when their head has come: they may say how many calls it takes.
+#[tokio::test(start_paused = true)]
+async fn c16_ready_when_the_settings_are_complete() {
+    let (channel, mut pipes) = piped(|endpoint| endpoint);
+    let calls: Vec<_> = (0..3).map(|_| unary(&channel, "a")).collect();
+    let mut peer = Peer::silent(pipes.accept_silent().await);
+    let values = frame::settings(&[(setting::MAX_CONCURRENT_STREAMS, 1)]);
+    let settings = frame::encode(kind::SETTINGS, 0, 0, &values);
+    // In three parts, with a pause behind the head.
+    peer.raw(&settings[..9]).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_ne!(channel.state(), ConnectivityState::Ready);
+    peer.raw(&settings[9..12]).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_ne!(channel.state(), ConnectivityState::Ready);
+    peer.raw(&settings[12..]).await;
+    while channel.state() != ConnectivityState::Ready {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    drop(calls);
+}
+
+/// SETTINGS that never become complete are no answer within `connect_timeout`.
+#[tokio::test(start_paused = true)]
+async fn c16_half_of_the_settings_is_no_answer() {
+    let limit = Duration::from_secs(3);
+    let (channel, mut pipes) = piped(|endpoint| endpoint.connect_timeout(limit));
+    let began = Instant::now();
+    let call = unary(&channel, "a");
+    let mut peer = Peer::silent(pipes.accept_silent().await);
+    peer.raw(&[0, 0, 6, 4, 0, 0, 0, 0, 0]).await;
+    let status = failed(call).await;
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert!(began.elapsed() <= Duration::from_secs(4), "{status:?}");
+}

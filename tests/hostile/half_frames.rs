@@ -43,6 +43,21 @@ async fn b18_what_is_begun_and_not_finished_is_cut_in_11_seconds() {
     }
 }
 
+/// Also where nothing else happens, and nothing has for a while.
+#[tokio::test(start_paused = true)]
+async fn b18_half_a_frame_on_a_connection_at_rest_is_cut() {
+    let probe = Probe::default();
+    let (ours, _served) = support::server::pipe(Server::builder(), &probe, 64 * 1024);
+    let mut peer = Peer::client(ours, &[]).await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let began = Instant::now();
+    peer.raw(&[0, 0, 8]).await;
+    peer.expect_goaway(ENHANCE_YOUR_CALM).await;
+    peer.expect_closed().await;
+    let took = began.elapsed().as_secs_f64();
+    assert!((10.0..=11.5).contains(&took), "{took}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn b18_a_block_that_drips_is_cut_too() {
     let probe = Probe::default();

@@ -15,7 +15,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
         dst: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         while self.taken == self.ready {
-            if self.meter.verdict().is_some() || self.meter.is_blocked() {
+            if self.meter.is_alert() {
                 ready!(self.poll_refuse())?;
             }
             // All that was read is with `h2`: so what the books say can be taken from there.
@@ -23,13 +23,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let held = self.unread.len() - self.ready;
-            if held == 0 {
-                self.unread.clear();
-            } else {
+            if !self.unread.is_empty() {
                 self.unread.drain(..self.ready);
+                (self.taken, self.ready) = (0, 0);
             }
-            (self.taken, self.ready) = (0, 0);
+            let held = self.unread.len();
             self.starved = true;
             // A peer that says little at a time is read straight into `h2`'s own buffer, so that a
             // connection which waits for such a peer, as most do, has none here.

@@ -1,7 +1,11 @@
 //! What the meter has seen, as a connection's loop asks for it; and the last words to a peer that it has judged.
 
 use std::future::poll_fn;
+#[cfg(feature = "server")]
+use std::io;
 use std::task::Context;
+#[cfg(feature = "server")]
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,14 +23,17 @@ use crate::conn::verdict::Verdict;
 /// How long a peer that is cut has to take the GOAWAY that says why.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What is not done yet.
+/// What there is for a connection's loop to see to before it rests.
 #[cfg(feature = "server")]
-pub(crate) enum Unfinished {
-    /// What `h2` has written or asked for: see [`Outlet::is_empty`].
-    Unsent,
-    /// The peer has begun a frame or a header block.
-    HalfFrame,
+pub(crate) enum Leaving {
+    /// All has left.
     Nothing,
+    /// All has left, and the peer has begun a frame or a header block.
+    HalfFrame,
+    /// The loop said not now.
+    Later,
+    /// It leaves, as by [`Outlet::poll_drain`].
+    Now(Poll<io::Result<()>>),
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
@@ -88,16 +95,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
         let _ = tokio::time::timeout(FAREWELL, leave).await;
     }
 
-    /// What the connection's loop has to see to before it rests.
+    /// Has leave what `h2` has written or asked for (see [`Outlet::is_empty`]), if it shall leave `now`; all in one
+    /// look, since there is one a turn.
     #[cfg(feature = "server")]
-    pub(crate) fn unfinished(&self) -> Unfinished {
-        let shared = lock(&self.0);
+    pub(crate) fn poll_leave(&self, cx: &mut Context<'_>, now: impl FnOnce() -> bool) -> Leaving {
+        let mut shared = lock(&self.0);
         if !shared.has_left() {
-            Unfinished::Unsent
+            if now() {
+                Leaving::Now(shared.poll_drain(cx))
+            } else {
+                Leaving::Later
+            }
         } else if shared.ready < shared.unread.len() || shared.meter.is_in_frame() {
-            Unfinished::HalfFrame
+            Leaving::HalfFrame
         } else {
-            Unfinished::Nothing
+            Leaving::Nothing
         }
     }
 }
