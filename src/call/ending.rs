@@ -6,6 +6,7 @@
 use std::error::Error as _;
 
 use crate::call::Side;
+use crate::conn::verdict;
 use crate::wire::mapping;
 use crate::{Code, Origin, Status};
 
@@ -30,12 +31,20 @@ pub(crate) fn status_of(error: h2::Error, side: Side) -> Status {
         (lost, message, Origin::GoAway(number))
     } else if error.is_go_away() && error.is_library() {
         // The connection goes down with all its calls; they did nothing wrong, and may be tried again.
-        let message = format!("the peer broke HTTP/2, so the connection was closed: {error}");
+        let message = if reason == h2::Reason::ENHANCE_YOUR_CALM {
+            format!("this side closed the connection: the peer passed a limit of it: {error}")
+        } else {
+            format!("the peer broke HTTP/2, so the connection was closed: {error}")
+        };
         (lost, message, Origin::Protocol)
     } else {
         let cause = error.get_io().map_or_else(|| error.to_string(), io_cause);
-        let message = format!("the connection was lost: {cause}");
-        (lost, message, Origin::Transport)
+        if cause.starts_with(verdict::CLOSED_HERE) {
+            (lost, cause, Origin::LocalLimit)
+        } else {
+            let message = format!("the connection was lost: {cause}");
+            (lost, message, Origin::Transport)
+        }
     };
     Status::library(code, message, origin).with_source(error)
 }

@@ -36,6 +36,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::frame_meter::FrameMeter;
 #[cfg(feature = "server")]
 pub(crate) use told::Leaving;
+pub(crate) use told::Progress;
 
 mod reading;
 mod told;
@@ -61,6 +62,8 @@ pub(crate) fn batched<IO>(io: IO, meter: FrameMeter) -> (BatchedIo<IO>, Outlet<I
         ready: 0,
         read: 0,
         starved: false,
+        in_turns: false,
+        was_asked: false,
         read_size: READ_MIN,
         meter,
         first: Vec::new(),
@@ -92,6 +95,11 @@ struct Shared<IO> {
     read: u64,
     /// The socket had no more when it was asked last.
     starved: bool,
+    /// A server's loop takes turns, and ends each by [`Outlet::poll_leave`].
+    in_turns: bool,
+    /// The socket was asked in this turn and had no more. It wakes the task when it has, so the next turn asks again:
+    /// `h2` would several times in one turn.
+    was_asked: bool,
     /// How much the next read asks for: `READ_MIN <= read_size <= READ_MAX`.
     read_size: usize,
     meter: FrameMeter,
@@ -274,15 +282,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
         lock(&self.0).has_left()
     }
 
-    /// Bytes read and written so far; a timer that sees neither move sees a dead or stalled peer.
-    pub(crate) fn progress(&self) -> Progress {
-        let shared = lock(&self.0);
-        Progress {
-            read: shared.read,
-            written: shared.written,
-        }
-    }
-
     /// What the peer said before HTTP/2 was established, up to 64 bytes.
     pub(crate) fn first_bytes(&self) -> Vec<u8> {
         lock(&self.0).first.clone()
@@ -299,15 +298,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
             shared.unsent = BytesMut::new();
         }
     }
-}
-
-/// Bytes moved since a connection began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Progress {
-    /// Read from the socket.
-    pub(crate) read: u64,
-    /// Taken by the socket.
-    pub(crate) written: u64,
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+/// How the text of each begins. `h2` tells streams the text of an error alone, and not the error.
+pub(crate) const CLOSED_HERE: &str = "this side closed the connection";
+
 /// Which guard it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -74,7 +77,7 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "this side closed the connection: {}", self.text())
+        write!(f, "{CLOSED_HERE}: {}", self.text())
     }
 }
 

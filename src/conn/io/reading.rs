@@ -28,12 +28,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
                 (self.taken, self.ready) = (0, 0);
             }
             let held = self.unread.len();
+            if self.was_asked {
+                return Poll::Pending;
+            }
             self.starved = true;
             // A peer that says little at a time is read straight into `h2`'s own buffer, so that a
             // connection which waits for such a peer, as most do, has none here.
             if held == 0 && self.read_size == READ_MIN && dst.remaining() >= READ_MIN {
                 let before = dst.filled().len();
-                ready!(Pin::new(&mut self.io).poll_read(cx, dst))?;
+                let read = Pin::new(&mut self.io).poll_read(cx, dst);
+                self.was_asked = self.in_turns && read.is_pending();
+                ready!(read)?;
                 self.starved = false;
                 self.has_read(&dst.filled()[before..]);
                 let read = &mut dst.filled_mut()[before..];
@@ -50,7 +55,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
             }
             self.unread.reserve(self.read_size);
             let io = Pin::new(&mut self.io);
-            let n = ready!(tokio_util::io::poll_read_buf(io, cx, &mut self.unread))?;
+            let read = tokio_util::io::poll_read_buf(io, cx, &mut self.unread);
+            self.was_asked = self.in_turns && read.is_pending();
+            let n = ready!(read)?;
             self.starved = false;
             if n == 0 {
                 // The end: `h2` shall see that it came in the middle of something.

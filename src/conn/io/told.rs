@@ -36,7 +36,25 @@ pub(crate) enum Leaving {
     Now(Poll<io::Result<()>>),
 }
 
+/// Bytes moved since a connection began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Read from the socket.
+    pub(crate) read: u64,
+    /// Taken by the socket.
+    pub(crate) written: u64,
+}
+
 impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
+    /// Bytes read and written so far; a timer that sees neither move sees a dead or stalled peer.
+    pub(crate) fn progress(&self) -> Progress {
+        let shared = lock(&self.0);
+        Progress {
+            read: shared.read,
+            written: shared.written,
+        }
+    }
+
     /// What the peer's SETTINGS have said so far; `None` until the first of them are complete.
     pub(crate) fn peer_settings(&self) -> Option<PeerSettings> {
         lock(&self.0).meter.settings()
@@ -100,6 +118,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
     #[cfg(feature = "server")]
     pub(crate) fn poll_leave(&self, cx: &mut Context<'_>, now: impl FnOnce() -> bool) -> Leaving {
         let mut shared = lock(&self.0);
+        (shared.in_turns, shared.was_asked) = (true, false);
         if !shared.has_left() {
             if now() {
                 Leaving::Now(shared.poll_drain(cx))
