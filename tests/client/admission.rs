@@ -352,8 +352,11 @@ async fn c04_a_turn_that_comes_too_late_is_not_taken() {
     peer.expect_nothing(stream + 2).await;
 }
 
-/// All five kinds of call, each as a future that can be dropped anywhere.
-fn calls(channel: &Channel) -> Vec<Pin<Box<dyn Future<Output = Result<(), Status>> + Send>>> {
+/// A call of any kind, as a future that can be dropped anywhere.
+type AnyCall = Pin<Box<dyn Future<Output = Result<(), Status>> + Send>>;
+
+/// All five kinds of call.
+fn calls(channel: &Channel) -> Vec<AnyCall> {
     let channels: Vec<Channel> = (0..5).map(|_| channel.clone()).collect();
     let [a, b, c, d, e] = channels.try_into().expect("five");
     let one = || Bytes::from("a");
