@@ -134,7 +134,8 @@ fn a_file_uses_its_own_floor_and_those_below() {
         let Some(own) = floor_of(&file.module[0]) else {
             continue;
         };
-        for path in &file.paths {
+        // The crate's hidden macros have no floor: they ask for a feature, and leave the rest as it is.
+        for path in file.paths.iter().filter(|path| !path.starts_with("__if_")) {
             let Some(target) = place(path, &roots) else {
                 let _ = writeln!(wrong, "{}: where is {path:?}?", file.name);
                 continue;

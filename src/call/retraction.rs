@@ -12,23 +12,38 @@ use std::task::{Context, Poll};
 use crate::Status;
 use crate::call::Side;
 use crate::call::ending::{status_of, status_of_reset};
+use crate::conn::counter::Counted;
 
 /// Whether a request that has ended was taken back. Clones are of one call.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Retraction {
     shared: Arc<Shared>,
     /// The end has let others run.
     has_yielded: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
     status: OnceLock<Status>,
+    /// Counts a reader, who may outlive the call: until the last clone is dropped.
+    _reader: Option<Counted>,
     /// The code that may read runs now, and all that came with the end of the requests has been looked at.
     is_settled: AtomicBool,
 }
 
 impl Retraction {
+    /// For a request whose reader is counted as `reader`.
+    pub(crate) fn new(reader: Counted) -> Self {
+        let shared = Shared {
+            _reader: Some(reader),
+            ..Shared::default()
+        };
+        Self {
+            shared: Arc::new(shared),
+            has_yielded: false,
+        }
+    }
+
     /// The stream was reset, or its connection is gone.
     pub(crate) fn set(&self, reset: Result<h2::Reason, h2::Error>) {
         let status = match reset {

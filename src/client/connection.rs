@@ -23,6 +23,7 @@ use crate::conn::alarm::Alarm;
 use crate::conn::announced::GoAway;
 use crate::conn::io::{BatchedIo, Outlet, Progress};
 use crate::conn::keepalive::{Dead, Keepalive};
+use crate::conn::laps::Laps;
 use crate::conn::unread::Unread;
 
 /// How often a connection that has work looks after itself.
@@ -53,7 +54,7 @@ pub(super) fn run(
         held_back: None,
         read: 0,
         let_go_at: None,
-        yielded: false,
+        laps: Laps::default(),
         alarm: Alarm::default(),
         moved: Progress {
             read: 0,
@@ -90,8 +91,8 @@ struct Connection {
     read: u64,
     /// When calls that were given up young may be reset.
     let_go_at: Option<Instant>,
-    /// It has let other tasks run since it last wrote.
-    yielded: bool,
+    /// Whether others speak first, before it writes.
+    laps: Laps,
     alarm: Alarm,
     /// Bytes moved when the alarm last rang.
     moved: Progress,
@@ -172,12 +173,10 @@ impl Connection {
             return Poll::Ready(Ok(()));
         }
         // One caller waits for its answer; of many, the others may have something to say as well.
-        if !self.yielded && self.calls.more_than(1) {
-            self.yielded = true;
+        if self.calls.more_than(1) && self.laps.go(self.outlet.said()) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        self.yielded = false;
         if !self.alarm.is_set() {
             self.alarm.ring_by(Instant::now() + HOUSEKEEPING);
         }

@@ -112,7 +112,10 @@ async fn run<G>(
             subchannel.map_or_else(String::new, |subchannel| subchannel.what_calls_wait_for())
         })
     };
-    let work = pin!(async { Ok::<(), Status>(work.await) });
+    let work = pin!(async {
+        work.await;
+        Ok::<(), Status>(())
+    });
     if let Err(status) = within(None, deadline, work, expired).await {
         lane.fail(status);
     }

@@ -16,6 +16,8 @@ pub(crate) struct Counter {
     /// Who waits for the count to fall; `is_waited` spares everybody else the lock.
     waiting: Mutex<Vec<Waker>>,
     is_waited: AtomicBool,
+    /// One of them has run since this was last asked.
+    is_stirred: AtomicBool,
 }
 
 /// One task, counted until this is dropped.
@@ -36,6 +38,11 @@ impl Counter {
     /// Are there more than `n`?
     pub(crate) fn more_than(&self, n: usize) -> bool {
         self.open.load(Ordering::Relaxed) > n
+    }
+
+    /// Has any of them run since this was last asked?
+    pub(crate) fn take_stirred(&self) -> bool {
+        self.is_stirred.load(Ordering::Relaxed) && self.is_stirred.swap(false, Ordering::Relaxed)
     }
 
     /// `Ready` when fewer than `limit` are open.
@@ -66,6 +73,13 @@ impl Counter {
     /// Waits until none is open.
     pub(crate) async fn wait_for_none(&self) {
         poll_fn(|cx| self.poll_below(1, cx)).await;
+    }
+}
+
+impl Counted {
+    /// It runs.
+    pub(crate) fn stir(&self) {
+        self.0.is_stirred.store(true, Ordering::Relaxed);
     }
 }
 

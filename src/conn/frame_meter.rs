@@ -106,6 +106,8 @@ pub(crate) struct FrameMeter {
     waiting_late: u32,
     settings: Option<PeerSettings>,
     goaway: Option<GoAway>,
+    /// PINGs that were answered.
+    pongs: u64,
     verdict: Option<Verdict>,
     /// Counts DATA by stream.
     watch: Option<Watch>,
@@ -164,6 +166,7 @@ impl FrameMeter {
             waiting_late: 0,
             settings: None,
             goaway: None,
+            pongs: 0,
             verdict: None,
             watch: None,
             alert: false,
@@ -409,6 +412,7 @@ impl FrameMeter {
                 }
             }
             kind::PING if !is_ack => self.ping(),
+            kind::PING => self.pongs += 1,
             kind::GOAWAY => self.goaway = GoAway::parse(payload).or(self.goaway.take()),
             kind::CONTINUATION if head.has(flag::END_HEADERS) => self.block = None,
             _ => {}
@@ -483,6 +487,12 @@ impl FrameMeter {
         self.alert
     }
 
+    /// How many answers to PINGs have come.
+    #[cfg(feature = "server")]
+    pub(crate) fn pongs(&self) -> u64 {
+        self.pongs
+    }
+
     /// Whether `h2` shall read nothing now: it could only answer what comes late, and that waits already.
     pub(crate) fn holds_reads(&self) -> bool {
         self.blocked && self.waiting_late >= WAITING_RESETS
@@ -501,7 +511,6 @@ impl FrameMeter {
     }
 
     /// Whether what was handed on ends in the middle of a frame or header block.
-    #[cfg(feature = "server")]
     pub(crate) fn is_in_frame(&self) -> bool {
         self.skip != 0 || self.block.is_some()
     }

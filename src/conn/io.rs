@@ -65,6 +65,7 @@ pub(crate) fn batched<IO>(io: IO, meter: FrameMeter) -> (BatchedIo<IO>, Outlet<I
         in_turns: false,
         was_asked: false,
         read_size: READ_MIN,
+        pong_is_due: false,
         meter,
         first: Vec::new(),
         unsent: BytesMut::new(),
@@ -102,6 +103,8 @@ struct Shared<IO> {
     was_asked: bool,
     /// How much the next read asks for: `READ_MIN <= read_size <= READ_MAX`.
     read_size: usize,
+    /// `h2` is to hear the answer to a PING that the peer does not answer, between two frames.
+    pong_is_due: bool,
     meter: FrameMeter,
     /// The first bytes of the peer, for a diagnosis; emptied once HTTP/2 is established.
     first: Vec<u8>,

@@ -12,6 +12,8 @@ pub(crate) mod frame_meter;
 pub(crate) mod inbox;
 pub(crate) mod io;
 pub(crate) mod keepalive;
+#[cfg(feature = "client")]
+pub(crate) mod laps;
 pub(crate) mod ledger;
 #[cfg(feature = "server")]
 pub(crate) mod ping_strikes;

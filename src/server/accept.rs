@@ -31,6 +31,9 @@ use crate::{ConnectInfo, Connected};
 /// How long a listener that failed is left alone.
 const AFTER_ERROR: Duration = Duration::from_millis(100);
 
+/// How many callers may wait to be accepted, as systems have it by default.
+const BACKLOG: usize = 4096;
+
 /// How long the end waits for connections that were told to stop at once.
 const LAST_CONNECTIONS: Duration = Duration::from_secs(2);
 
@@ -58,6 +61,8 @@ pub struct Acceptor {
     shared: Arc<Shared>,
     drain: Arc<Drain>,
     connections: Arc<Counter>,
+    /// Those that somebody else accepted: a drain waits for them too.
+    others: Arc<Counter>,
     room: Arc<Room>,
     drain_timeout: Duration,
 }
@@ -73,6 +78,7 @@ impl Acceptor {
             shared: Arc::new(shared),
             drain: Arc::new(drain),
             connections: Arc::default(),
+            others: Arc::default(),
             room: Room::new(max_connections),
             drain_timeout,
         }
@@ -80,8 +86,8 @@ impl Acceptor {
 
     /// Serves one connection until it ends, in the caller's task. Handlers run on tokio's runtime.
     ///
-    /// Dropping the future cuts the connection and cancels its calls. The connection counts neither
-    /// towards `max_connections` nor in a drain of other connections.
+    /// Dropping the future cuts the connection and cancels its calls. The connection does not count towards
+    /// `max_connections`. A drain of a clone is its drain too: its peer is told, its calls may end and are in the report.
     ///
     /// # Errors
     /// What ended it, if that was not its peer's wish.
@@ -93,6 +99,7 @@ impl Acceptor {
         IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         needs_a_clock();
+        let _open = self.others.clone().count();
         let info = Arc::new(info);
         let watched = self.shared.events.connection(info.clone());
         let greeting = Greeting::apart();
@@ -173,11 +180,9 @@ impl Acceptor {
             if self.drain.enter(Phase::Draining) {
                 self.shared.events.draining();
             }
-            let all = self.connections.wait_for_none();
-            let _ = tokio::time::timeout(self.drain_timeout, all).await;
+            let _ = tokio::time::timeout(self.drain_timeout, self.wait_for_none()).await;
             let forced = self.drain.enter(Phase::Forced);
-            let last = self.connections.wait_for_none();
-            let _ = tokio::time::timeout(LAST_CONNECTIONS, last).await;
+            let _ = tokio::time::timeout(LAST_CONNECTIONS, self.wait_for_none()).await;
             if forced {
                 self.shared.events.drained(&self.drain.tally().report());
             }
@@ -247,8 +252,47 @@ impl Acceptor {
                 break true;
             }
         };
+        if stopped {
+            self.take_backlog(incoming.as_mut()).await;
+        }
         let _ = clear_caught(incoming);
         stopped
+    }
+
+    /// Waits until no connection is open.
+    async fn wait_for_none(&self) {
+        self.connections.wait_for_none().await;
+        self.others.wait_for_none().await;
+    }
+
+    /// Serves the callers who had connected before the listener closes: they hear GOAWAY, and may try elsewhere. They
+    /// would hear a reset, and not know whether their calls were begun.
+    async fn take_backlog<I, IO, E>(&self, mut incoming: Pin<&mut Option<I>>)
+    where
+        I: Stream<Item = Result<IO, E>>,
+        IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+    {
+        // The system may have them, and not have told yet: its news are read when other tasks have run.
+        tokio::task::yield_now().await;
+        for _ in 0..BACKLOG {
+            let Some(incoming) = incoming.as_mut().as_pin_mut() else {
+                return;
+            };
+            let mut incoming = Some(incoming);
+            let next = poll_fn(|cx| {
+                let polled = incoming.take().map(|it| caught(|| it.poll_next(cx)));
+                Poll::Ready(polled)
+            });
+            match next.await {
+                Some(Ok(Poll::Ready(Some(Ok(io))))) => {
+                    self.spawn(io);
+                }
+                Some(Ok(Poll::Ready(Some(Err(error))))) => {
+                    let _ = drop_caught(error);
+                }
+                _ => return,
+            }
+        }
     }
 
     /// The listener gave an error in place of a connection.

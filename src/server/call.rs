@@ -28,6 +28,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::StatusCode;
 use http::uri::PathAndQuery;
 
+use super::answers::Answers;
 use super::resets::Resets;
 use super::service::MethodOptions;
 use crate::call::Side;
@@ -40,6 +41,7 @@ use crate::call::send::{self, Gone};
 use crate::call::source::Source;
 use crate::call::streaming::{Ending, Streaming};
 use crate::call::timer::{self, Timer};
+use crate::conn::counter::Counter;
 use crate::conn::inbox::Keeper;
 use crate::conn::unread::Unread;
 use crate::head::{self, Refusal};
@@ -71,7 +73,6 @@ pub(crate) struct Incoming {
 }
 
 /// What all calls of one connection share.
-#[derive(Debug)]
 pub(crate) struct CallContext {
     pub(crate) connection: Arc<ConnectInfo>,
     /// The server's own limit on the time of a call; the caller's may be shorter.
@@ -82,6 +83,10 @@ pub(crate) struct CallContext {
     pub(crate) resets: Arc<Resets>,
     /// What lies unread on the connection.
     pub(crate) unread: Arc<Unread>,
+    /// Those who read a stream of requests, in their handlers or after them.
+    pub(crate) readers: Arc<Counter>,
+    /// What became of the calls that ended in a drain.
+    pub(crate) answers: Arc<Answers>,
     /// Counts the bytes of a call that somebody watches; such a call has a context of its own.
     pub(crate) meter: Option<Arc<Meter>>,
 }
@@ -93,6 +98,8 @@ impl CallContext {
             connection: self.connection.clone(),
             resets: self.resets.clone(),
             unread: self.unread.clone(),
+            readers: self.readers.clone(),
+            answers: self.answers.clone(),
             meter: Some(meter),
             ..*self
         }
@@ -331,6 +338,11 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// The end of a stream of requests, which may be taken back, and its reader, who is counted.
+    pub(crate) fn requests(&self) -> Retraction {
+        Retraction::new(self.context.readers.clone().count())
+    }
+
     /// Sends the headers of what the handler gave; the messages are next. `response` is a failure of
     /// [`watch`](Self::watch), or the handler's own result. An error is a call that is over.
     pub(crate) fn send_headers<S>(
@@ -544,8 +556,10 @@ impl Reply {
     ///
     /// What little is left may wait in `h2` for window, and the call be over: a unary handler's memory is
     /// freed now, and its answer needs no second poll. If the stream is gone, the trailers will tell.
+    ///
+    /// In a drain the call lasts until it has the window: what is not sent at its end shall not count as answered.
     fn send_small(&mut self, last: Bytes) -> Option<Bytes> {
-        if last.len() > BATCH {
+        if last.len() > BATCH || self.context.answers.is_draining() {
             return Some(last);
         }
         if let (Some(body), false) = (&mut self.body, last.is_empty()) {

@@ -14,38 +14,45 @@
 //! burst of answers would be a burst of small writes; so it first goes once more to the back of the run
 //! queue, behind the other handlers that are ready, and then writes for all of them.
 //!
+//! That is done only if any of them has run since: a stream that is open and says nothing makes nobody wait.
+//!
 //! Everything that waits here has a timer: the handshake here, the rest (a peer that takes nothing, an age,
-//! a drain) in `upkeep.rs`.
+//! a drain) in `upkeep.rs`. Whatever ends a connection, it has one last turn, in which what was answered leaves, and
+//! the socket goes when the peer has had time to take it (`linger.rs`).
 
-use std::future::{Future, poll_fn};
+mod ending;
+mod spawned;
+
+use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use super::call::{CallContext, Incoming, Outcome};
-use super::closed::{Closed, diagnose};
-use super::drain::{ConnectionDrain, Phase, Tally};
+use self::spawned::{Spawn, poll_call};
+use super::call::{CallContext, Incoming};
+use super::closed::Closed;
+use super::drain::{ConnectionDrain, Phase};
 use super::events::Events;
+use super::greeting::shake_hands;
 use super::inline::InlineBudget;
-use super::method::CallFuture;
+use super::linger::Untaken;
 use super::resets::{ResetGuard, Resets};
 use super::room::{Greeting, Place, Stage};
-use super::router::{Entry, Router};
+use super::router::Router;
 use super::upkeep::{Due, OFTEN, Sight, Upkeep};
 use crate::ConnectInfo;
 use crate::call::carried::Carried;
-use crate::call::caught::{caught, poll_caught};
+use crate::call::caught::poll_caught;
 use crate::call::timer;
 use crate::conn::alarm::Alarm;
 use crate::conn::chance;
-use crate::conn::counter::{Counted, Counter};
-use crate::conn::frame::is_greeting;
+use crate::conn::counter::Counter;
 use crate::conn::frame_meter::FrameMeter;
 use crate::conn::io::{BatchedIo, Leaving, Outlet, batched};
 use crate::conn::keepalive::{Dead, Keepalive};
@@ -54,17 +61,12 @@ use crate::conn::settings::Http2Settings;
 use crate::conn::unread::{Buffered, Unread};
 use crate::conn::verdict::Verdict;
 
-/// How long the end of a connection waits for handlers to be dropped. One that blocks its thread
-/// cannot be, and must not keep a server from stopping.
-const LAST_HANDLERS: Duration = Duration::from_secs(1);
-
 /// What all connections of a server share.
 pub(crate) struct Shared {
     pub(crate) router: Router,
     pub(crate) limits: Limits,
     /// What all connections hold of requests, if that is limited.
     pub(crate) buffered: Option<Arc<Buffered>>,
-    pub(crate) tally: Arc<Tally>,
     pub(crate) events: Events,
 }
 
@@ -107,7 +109,7 @@ async fn serve<IO>(
     io: IO,
     info: Arc<ConnectInfo>,
     shared: Arc<Shared>,
-    drain: ConnectionDrain,
+    mut drain: ConnectionDrain,
     greeting: Greeting,
 ) -> Closed
 where
@@ -120,28 +122,9 @@ where
         .with_limits(&limits.http2)
         .watching(unread.clone());
     let (transport, outlet) = batched(io, meter);
-    let handshake = async {
-        // Most of what a connection holds is `h2`'s, and made only for a peer that speaks HTTP/2.
-        let mut hears = pin!(outlet.hear(is_greeting));
-        let heard = poll_fn(|cx| {
-            let heard = hears.as_mut().poll(cx);
-            greeting.place().hears(outlet.progress().read);
-            heard
-        });
-        heard.await.map_err(Closed::Io)?;
-        let h2 = limits.http2.server().handshake(transport).await;
-        h2.map_err(|error| {
-            diagnose(&outlet.first_bytes()).map_or_else(|| Closed::from(error), Closed::Foreign)
-        })
-    };
-    let h2 = match timeout(limits.handshake_timeout, handshake).await {
-        Ok(Ok(h2)) => h2,
-        Ok(Err(closed)) => return closed,
-        Err(_) => {
-            return Closed::TimedOut(
-                "the HTTP/2 preface and SETTINGS did not come within handshake_timeout",
-            );
-        }
+    let h2 = match shake_hands(transport, &outlet, limits, greeting.place(), &mut drain).await {
+        Ok(h2) => h2,
+        Err(closed) => return closed,
     };
     outlet.begin_batching();
     let context = Arc::new(CallContext {
@@ -150,6 +133,8 @@ where
         stall_timeout: limits.stall_timeout,
         resets: Arc::new(Resets::default()),
         unread,
+        readers: Arc::default(),
+        answers: drain.answers(),
         meter: None,
     });
     let mut connection = Connection {
@@ -164,6 +149,7 @@ where
         calls: 0,
         reset_guard: ResetGuard::new(accepted),
         upkeep: Upkeep::new(limits, accepted, chance::random()),
+        untaken: Untaken::new(accepted),
         keepalive: None,
         place: greeting.place().clone(),
         greeting: Some(greeting),
@@ -171,17 +157,9 @@ where
         shared: shared.clone(),
     };
     connection.begin(accepted);
-    let mut closed = poll_fn(|cx| connection.poll(cx)).await;
-    if let Some(verdict) = connection.outlet.verdict() {
-        closed = Closed::Guarded(verdict);
-    }
-    if let Closed::Guarded(verdict) = closed {
-        connection.outlet.farewell(verdict).await;
-    }
-    // Without the connection its streams fail, and that ends the handlers which still run.
-    let spawned = connection.spawned.clone();
-    drop(connection);
-    let _ = timeout(LAST_HANDLERS, spawned.wait_for_none()).await;
+    let closed = poll_fn(|cx| connection.poll(cx)).await;
+    // In a box: it is rare, and others shall not carry room for it.
+    Box::pin(connection.end(&closed)).await;
     closed
 }
 
@@ -200,6 +178,8 @@ struct Connection<IO> {
     calls: u64,
     reset_guard: ResetGuard,
     upkeep: Upkeep,
+    /// What the peer may not have taken yet.
+    untaken: Untaken,
     keepalive: Option<Keepalive>,
     /// Until the peer's SETTINGS have come.
     greeting: Option<Greeting>,
@@ -221,13 +201,22 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         }
     }
 
-    /// One turn.
+    /// One turn, and a last one when it is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
+        match self.poll_turn(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(closed) => Poll::Ready(self.last_turn(cx, closed)),
+        }
+    }
+
+    #[inline(always)]
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         match self.drain.poll_phase(cx) {
             Phase::Serving => {}
             Phase::Draining => self.close_gracefully(None),
             Phase::Forced => return Poll::Ready(Closed::Forced),
         }
+        let answered = self.answered();
         if let Poll::Ready(closed) = self.poll_requests(cx) {
             return Poll::Ready(closed);
         }
@@ -247,8 +236,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             keepalive.heard(self.outlet.progress().read);
         }
         self.outlet.look_after(&self.context.unread, cx);
-        ready!(self.poll_outlet(cx))
-            .map_or_else(|error| Poll::Ready(Closed::Io(error)), |()| Poll::Pending)
+        if let Err(error) = ready!(self.poll_outlet(cx)) {
+            return Poll::Ready(Closed::Io(error));
+        }
+        if answered > 0 {
+            self.have_left(answered);
+        }
+        Poll::Pending
     }
 
     /// Step one: every request that has come. `Ready` when the connection is over.
@@ -300,7 +294,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         let mut call = match begun {
             Ok(call) => call,
             Err(outcome) => {
-                self.shared.tally.ended(entry, outcome);
+                self.context.answers.ended(entry, outcome);
                 return;
             }
         };
@@ -309,16 +303,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             let polled = poll_call(&mut call, &mut Context::from_waker(Waker::noop()));
             self.budget.polled(timer::now);
             if let Poll::Ready(outcome) = polled {
-                self.shared.tally.ended(entry, outcome);
+                self.context.answers.ended(entry, outcome);
                 return;
             }
         }
+        let open = self.spawned.clone().count();
+        open.stir();
         tokio::spawn(Spawn {
             call,
             span: Carried::current(),
             entry: entry.clone(),
-            tally: self.shared.tally.clone(),
-            _open: self.spawned.clone().count(),
+            answers: self.context.answers.clone(),
+            open,
         });
         self.ring_soon();
     }
@@ -327,7 +323,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     fn poll_outlet(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (yielded, spawned) = (&mut self.yielded, &self.spawned);
         let now = || {
-            *yielded = !*yielded && spawned.any();
+            let stirred = spawned.take_stirred();
+            *yielded = !*yielded && stirred;
             !*yielded
         };
         let left = match self.outlet.poll_leave(cx, now) {
@@ -361,7 +358,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         if !self.upkeep.is_closing() {
             //= GRPC-GOAWAY-SEND  GOAWAY before closing
             self.h2.graceful_shutdown();
-            self.upkeep.close(Instant::now(), grace);
+            let (read, pongs) = (self.outlet.progress().read, self.outlet.pongs());
+            self.upkeep.close(Instant::now(), grace, read, pongs);
             self.ring_soon();
         }
     }
@@ -375,10 +373,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             moved: self.outlet.progress(),
             calls: self.calls,
             handlers: self.spawned.any(),
+            readers: self.context.readers.any(),
             streams: self.h2.has_streams(),
             queued: !self.outlet.is_empty(),
             half: self.outlet.half_frame(),
+            pongs: self.outlet.pongs(),
         };
+        self.untaken.look(now, sight.moved.written);
+        if self.upkeep.has_seen(sight.moved) {
+            // Whatever is open: it does not move.
+            self.outlet.release_buffers();
+        }
         if let Some(keepalive) = &mut self.keepalive {
             keepalive.heard(sight.moved.read);
             match keepalive.look(now) {
@@ -399,45 +404,24 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             Due::Cut(overdue) => return Some(Closed::TimedOut(overdue)),
             Due::CutHalfFrame => return Some(Closed::Guarded(Verdict::HalfFrame)),
             Due::Goaway(grace) => self.close_gracefully(grace),
+            Due::LastGoaway => {
+                self.outlet.answer_for_peer();
+                self.ring_soon();
+            }
+            Due::LetGo => {
+                self.h2.abrupt_shutdown(h2::Reason::NO_ERROR);
+                self.ring_soon();
+            }
             Due::Work(again) => {
                 self.rings_soon = true;
                 self.alarm.ring_by(again);
             }
             Due::Rest(again) => {
-                self.outlet.release_buffers();
                 if let Some(again) = again {
                     self.alarm.ring_by(again);
                 }
             }
         }
         None
-    }
-}
-
-/// Polls a call, which sees to panics of the user's code itself; but what that code leaves behind is dropped
-/// last, and may panic too. It must not take its neighbours along.
-fn poll_call(call: &mut CallFuture, cx: &mut Context<'_>) -> Poll<Outcome> {
-    caught(|| call.as_mut().poll(cx)).unwrap_or(Poll::Ready(Outcome::Cut))
-}
-
-/// A call that had to wait, in a task of its own.
-struct Spawn {
-    /// Dropped before `_open`: a handler that is counted as gone is gone.
-    call: CallFuture,
-    /// Of the task in which the call began.
-    span: Carried,
-    entry: Arc<Entry>,
-    tally: Arc<Tally>,
-    _open: Counted,
-}
-
-impl Future for Spawn {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        let outcome = ready!(this.span.run(|| poll_call(&mut this.call, cx)));
-        self.tally.ended(&self.entry, outcome);
-        Poll::Ready(())
     }
 }

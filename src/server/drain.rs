@@ -15,7 +15,7 @@ use std::task::{Context, Waker};
 
 use tokio::sync::watch;
 
-use super::call::Outcome;
+use super::answers::Answers;
 use super::room::Place;
 use super::router::Entry;
 
@@ -72,6 +72,7 @@ impl Drain {
             registered: None,
             seen: Phase::Serving,
             place,
+            answers: Arc::new(Answers::new(self.tally.clone())),
         }
     }
 
@@ -89,9 +90,15 @@ pub(crate) struct ConnectionDrain {
     seen: Phase,
     /// It may be asked to go by itself, to make room for another.
     place: Arc<Place>,
+    answers: Arc<Answers>,
 }
 
 impl ConnectionDrain {
+    /// What becomes of the connection's calls.
+    pub(crate) fn answers(&self) -> Arc<Answers> {
+        self.answers.clone()
+    }
+
     /// The phase as it is; the task is woken when it changes. In nearly all turns this is three comparisons.
     pub(crate) fn poll_phase(&mut self, cx: &mut Context<'_>) -> Phase {
         let registered = self
@@ -121,13 +128,14 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// A call has ended. Costs one load while the server serves.
-    pub(crate) fn ended(&self, entry: &Entry, outcome: Outcome) {
-        let phase = self.phase.load(Ordering::Relaxed);
-        if phase == Phase::Serving as u8 {
-            return;
-        }
-        let cut = outcome == Outcome::Cut && phase == Phase::Forced as u8;
+    /// Whether the server is in this phase. Costs a load.
+    #[inline]
+    pub(crate) fn is_in(&self, phase: Phase) -> bool {
+        self.phase.load(Ordering::Relaxed) == phase as u8
+    }
+
+    /// Counts one call.
+    pub(crate) fn count(&self, entry: &Entry, cut: bool) {
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         let report = &mut *report;
         let method = report.methods.entry(entry.path().to_owned()).or_default();
@@ -151,7 +159,9 @@ impl Tally {
 
 /// What became of the calls that were in flight when a server was told to stop.
 ///
-/// A call that its caller cancelled meanwhile counts as finished: nothing of it was lost by stopping.
+/// A call that its caller cancelled meanwhile counts as finished: nothing of it was lost by stopping. One whose
+/// answer had not left when its connection was cut counts as cut, and so does one whose caller has not taken the answer
+/// from the network in the time there was, as far as a server can know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DrainReport {

@@ -13,7 +13,6 @@ use futures_core::Stream;
 use super::call::{self, CallContext, Incoming, Opened, Outcome, Reply};
 use super::service::{MethodOptions, RegisteredMethods, Service};
 use crate::call::codec::Codec;
-use crate::call::retraction::Retraction;
 use crate::call::streaming::Streaming;
 use crate::interceptor::Interceptors;
 use crate::{Request, Response, Status, wire};
@@ -158,7 +157,7 @@ impl<T: Send + Sync + 'static> Methods<T> {
         self.route(name, codec, handler, |entry, mut reply, mut opened| {
             opened.expect_stream();
             Box::pin(async move {
-                let requests = Retraction::default();
+                let requests = reply.requests();
                 let handled = async {
                     let request = opened.stream(&entry.codec, &requests).await?;
                     (entry.handler)(entry.service.clone(), request).await
@@ -187,7 +186,7 @@ impl<T: Send + Sync + 'static> Methods<T> {
         self.route(name, codec, handler, |entry, mut reply, mut opened| {
             opened.expect_stream();
             Box::pin(async move {
-                let requests = Retraction::default();
+                let requests = reply.requests();
                 let handled = async {
                     let request = opened.stream(&entry.codec, &requests).await?;
                     (entry.handler)(entry.service.clone(), request).await

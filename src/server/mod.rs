@@ -5,13 +5,16 @@
 //! stops. Never sees the client's side.
 
 mod accept;
+mod answers;
 pub(crate) mod call;
 mod closed;
 pub(crate) mod connection;
 mod drain;
 mod events;
+mod greeting;
 mod incoming;
 mod inline;
+mod linger;
 mod method;
 mod observer;
 mod pace;
@@ -273,9 +276,11 @@ impl Server {
     }
 
     /// How long the peer may take to answer a PING before its connection is closed and its calls are
-    /// cancelled. Default 20 s, which outlasts a short break of a network. [`serve`](Self::serve) makes it
-    /// the sockets' `TCP_USER_TIMEOUT` too, where the system has that: bytes that the peer's system does not
-    /// take are waited for as long, PING or not.
+    /// cancelled. Default 20 s, which outlasts a short break of a network. With
+    /// [keepalive](Self::http2_keepalive_interval), [`serve`](Self::serve) makes it the sockets' `TCP_USER_TIMEOUT` too,
+    /// where the system has that: bytes that the peer's system does not take are waited for as long, PING or not.
+    ///
+    /// It is also how long a peer that is silent may take to answer the PING behind a GOAWAY of this side.
     pub fn http2_keepalive_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         let limit = limit.into().unwrap_or(KEEPALIVE_TIMEOUT);
         self.limits.keepalive_timeout = limit.min(FOREVER);
@@ -416,8 +421,15 @@ impl Server {
             .with_nodelay(self.tcp_nodelay)
             .with_keepalive(self.tcp_keepalive)
             .with_keepalive_interval(self.tcp_keepalive_interval)
-            .with_user_timeout(Some(self.limits.keepalive_timeout));
+            .with_user_timeout(self.user_timeout());
         self.serve_with_incoming_shutdown(incoming, shutdown).await
+    }
+
+    /// With keepalive only (gRFC A18): a PING that cannot leave is never answered. Without it, how long a peer may
+    /// take nothing is `stall_timeout`'s.
+    fn user_timeout(&self) -> Option<Duration> {
+        let limits = &self.limits;
+        limits.keepalive_interval.map(|_| limits.keepalive_timeout)
     }
 
     /// Serves the connections of `incoming` until it ends. Those that are open then live on in their tasks, each until
@@ -489,7 +501,6 @@ impl Server {
             buffered: self
                 .max_buffered_bytes
                 .map(|limit| Arc::new(Buffered::new(limit))),
-            tally: drain.tally(),
             events: self.events,
         };
         Ok(Acceptor::new(
@@ -532,5 +543,19 @@ impl std::fmt::Debug for Server {
             .field("services", &services)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s16_the_system_has_a_limit_of_its_own_with_keepalive_only() {
+        let limit = Duration::from_secs(7);
+        let server = Server::builder().http2_keepalive_timeout(limit);
+        assert_eq!(server.user_timeout(), None, "stall_timeout is the limit");
+        let server = server.http2_keepalive_interval(Some(Duration::from_secs(60)));
+        assert_eq!(server.user_timeout(), Some(limit));
     }
 }

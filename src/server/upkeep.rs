@@ -20,6 +20,10 @@ const HALF_FRAME: Duration = Duration::from_secs(10);
 /// How often a connection that has work looks around.
 pub(crate) const OFTEN: Duration = Duration::from_secs(1);
 
+/// How long a peer without calls may take to answer the PING behind GOAWAY: a round trip, and a packet lost. A call
+/// that it begins meanwhile, and that the last GOAWAY does not name, it may make again elsewhere.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// What is to be seen of a connection at one moment.
 #[derive(Clone, Copy)]
 pub(crate) struct Sight {
@@ -33,10 +37,14 @@ pub(crate) struct Sight {
     pub(crate) calls: u64,
     /// Handlers run.
     pub(crate) handlers: bool,
+    /// Somebody holds a stream of requests: a handler, or a task that reads on after the answer.
+    pub(crate) readers: bool,
     /// Streams are open.
     pub(crate) streams: bool,
     /// The socket has no more, and something is not complete.
     pub(crate) half: Option<HalfFrame>,
+    /// PINGs that the peer has answered so far.
+    pub(crate) pongs: u64,
 }
 
 /// What is to be done.
@@ -48,6 +56,10 @@ pub(crate) enum Due {
     CutHalfFrame,
     /// Say GOAWAY. Calls that are open may take so long; `None` is as long as they do.
     Goaway(Option<Duration>),
+    /// Say the last GOAWAY, though the peer has not answered the PING between the two. Calls that are open go on.
+    LastGoaway,
+    /// End the connection in good order. No call is open, and the peer does not answer that PING.
+    LetGo,
     /// Look again then. There is work.
     Work(Instant),
     /// Look again then, if ever. Nothing moves.
@@ -68,8 +80,15 @@ pub(crate) struct Upkeep {
     stalled_since: Option<Instant>,
     /// What was not complete when it looked last, and since when.
     half: Option<(HalfFrame, Instant)>,
-    /// GOAWAY was sent.
-    closing: bool,
+    /// Since when: the peer has shown a sign of life, by a byte or by taking some from a socket that was full.
+    lived_at: Instant,
+    /// GOAWAY was sent, and when; and how many PINGs had been answered then.
+    closing_since: Option<Instant>,
+    pongs: u64,
+    /// `LastGoaway` was due.
+    is_last: bool,
+    /// `LetGo` was due, and when.
+    let_go_at: Option<Instant>,
     /// The connection is cut then, whatever is open.
     cut_at: Option<Instant>,
 }
@@ -88,7 +107,11 @@ impl Upkeep {
             idle_since: Some(accepted),
             stalled_since: None,
             half: None,
-            closing: false,
+            lived_at: accepted,
+            closing_since: None,
+            pongs: 0,
+            is_last: false,
+            let_go_at: None,
             cut_at: None,
         }
     }
@@ -103,11 +126,25 @@ impl Upkeep {
             .fold(greeted, Instant::min)
     }
 
-    /// GOAWAY was sent; `grace` is how long the calls that are open may take.
-    pub(crate) fn close(&mut self, now: Instant, grace: Option<Duration>) {
-        self.closing = true;
+    /// GOAWAY was sent, and a PING; `grace` is how long the calls that are open may take. So many bytes had been read,
+    /// and so many PINGs answered.
+    pub(crate) fn close(&mut self, now: Instant, grace: Option<Duration>, read: u64, pongs: u64) {
+        self.closing_since = Some(now);
         self.cut_at = grace.map(|grace| now + grace);
-        self.idle_since = None;
+        self.idle_since = self.idle_since.map(|_| now);
+        self.moved.read = read;
+        self.lived_at = now;
+        self.pongs = pongs;
+    }
+
+    /// Whether GOAWAY was sent, and the PING behind it is not answered, of so many in all.
+    pub(crate) fn is_unanswered(&self, pongs: u64) -> bool {
+        self.is_closing() && self.pongs == pongs
+    }
+
+    /// Whether nothing has moved since the last look.
+    pub(crate) fn has_seen(&self, moved: Progress) -> bool {
+        self.moved == moved
     }
 
     /// Since when no call is open, by the last look.
@@ -117,7 +154,7 @@ impl Upkeep {
 
     /// Whether GOAWAY was sent.
     pub(crate) fn is_closing(&self) -> bool {
-        self.closing
+        self.closing_since.is_some()
     }
 
     /// Looks around.
@@ -125,8 +162,12 @@ impl Upkeep {
         let moves = seen.moved != self.moved;
         let took = seen.moved.written != self.moved.written;
         let busy = seen.handlers || seen.streams || seen.calls != self.calls;
-        // Bytes wait here, or in `h2` for window: answers whose handlers have already ended.
-        let unsent = seen.queued || (seen.streams && !seen.handlers);
+        // Bytes wait here, or in `h2` for window: answers whose handlers have already ended. A stream may also be open
+        // because somebody reads its requests.
+        let unsent = seen.queued || (seen.streams && !seen.handlers && !seen.readers);
+        if seen.moved.read != self.moved.read || (took && seen.queued) {
+            self.lived_at = now;
+        }
         self.moved = seen.moved;
         self.calls = seen.calls;
         self.stalled_since = since(self.stalled_since.filter(|_| !took), unsent, now);
@@ -137,10 +178,13 @@ impl Upkeep {
         let by = |since: Option<Instant>, limit: Duration| since.map(|since| since + limit);
         let greeted = (!seen.settings).then(|| self.accepted + limits.handshake_timeout);
         let taken = by(self.stalled_since, limits.stall_timeout);
-        let closed = by(
-            self.idle_since.filter(|_| self.closing),
-            limits.keepalive_timeout,
-        );
+        // `h2` waits for the answer to its PING, however long; so there is a limit here.
+        let unanswered = self
+            .closing_since
+            .filter(|_| self.is_unanswered(seen.pongs));
+        let silent = unanswered.map(|since| since.max(self.lived_at));
+        let silent = by(silent, limits.keepalive_timeout);
+        let untaken = by(self.let_go_at, limits.keepalive_timeout);
         let whole = by(self.half.map(|(_, since)| since), HALF_FRAME);
         if is_over(whole, now) {
             return Due::CutHalfFrame;
@@ -158,15 +202,32 @@ impl Upkeep {
                 self.cut_at,
                 "calls were still open when max_connection_age_grace had passed",
             ),
-            (closed, "the peer did not answer the PING after GOAWAY"),
+            (silent, "the peer did not answer the PING after GOAWAY"),
+            (untaken, "the peer did not take the last GOAWAY"),
         ] {
             if is_over(at, now) {
                 return Due::Cut(overdue);
             }
         }
 
-        let expires = self.expires.filter(|_| !self.closing);
-        let used = self.idle_since.filter(|_| !self.closing);
+        let idle = self
+            .idle_since
+            .filter(|_| self.is_closing() && self.let_go_at.is_none());
+        let idle = by(idle, GOODBYE.min(limits.keepalive_timeout));
+        if is_over(idle, now) {
+            self.let_go_at = Some(now);
+            return Due::LetGo;
+        }
+        let last = by(
+            unanswered.filter(|_| !self.is_last),
+            limits.keepalive_timeout,
+        );
+        if is_over(last, now) {
+            self.is_last = true;
+            return Due::LastGoaway;
+        }
+        let expires = self.expires.filter(|_| !self.is_closing());
+        let used = self.idle_since.filter(|_| !self.is_closing());
         let used = limits.max_idle.and_then(|limit| by(used, limit));
         if is_over(expires, now) {
             return Due::Goaway(limits.max_age_grace);
@@ -175,9 +236,20 @@ impl Upkeep {
             return Due::Goaway(None);
         }
 
-        let ahead = [greeted, taken, whole, self.cut_at, closed, expires, used];
+        let ahead = [
+            greeted,
+            taken,
+            whole,
+            self.cut_at,
+            silent,
+            untaken,
+            idle,
+            last,
+            expires,
+            used,
+        ];
         let next = ahead.into_iter().flatten().min();
-        if busy || unsent || moves || self.closing || seen.half.is_some() {
+        if busy || unsent || moves || self.is_closing() || seen.half.is_some() {
             let soon = now + OFTEN;
             return Due::Work(next.map_or(soon, |next| next.min(soon)));
         }
@@ -237,8 +309,10 @@ mod tests {
         queued: false,
         calls: 0,
         handlers: false,
+        readers: false,
         streams: false,
         half: None,
+        pongs: 0,
     };
 
     /// A call whose handler runs.
@@ -267,7 +341,7 @@ mod tests {
             }
             due = upkeep.look(&limits, now, *seen);
             if let Due::Goaway(grace) = due {
-                upkeep.close(now, grace);
+                upkeep.close(now, grace, seen.moved.read, seen.pongs);
             }
         }
         Ok(due)
@@ -291,7 +365,11 @@ mod tests {
             ..ANSWER
         };
 
-        let rows: [(&[_], &str, &str); 5] = [
+        let heard = |read| Sight {
+            moved: Progress { read, written: 0 },
+            ..CALL
+        };
+        let rows: [(&[_], &str, &str); 7] = [
             (&[(9, silent), (10, silent)], "SETTINGS", "no SETTINGS"),
             (
                 &[(0, ANSWER), (29, ANSWER), (30, ANSWER)],
@@ -312,12 +390,28 @@ mod tests {
                 &[
                     (59, QUIET),
                     (60, QUIET),
-                    (61, QUIET),
+                    (62, QUIET),
+                    (79, QUIET),
                     (80, QUIET),
-                    (81, QUIET),
                 ],
                 "PING after GOAWAY",
                 "does not let go",
+            ),
+            (
+                &[(60, QUIET), (61, CALL), (79, CALL), (80, CALL)],
+                "PING after GOAWAY",
+                "is silent, with a call open",
+            ),
+            (
+                &[
+                    (60, QUIET),
+                    (70, heard(1)),
+                    (80, heard(1)),
+                    (89, heard(1)),
+                    (90, heard(1)),
+                ],
+                "PING after GOAWAY",
+                "was heard at 70",
             ),
         ];
         for (looks, text, why) in rows {
@@ -334,7 +428,32 @@ mod tests {
     #[test]
     fn closes_what_is_old_and_what_nobody_uses() {
         let later = |calls| Sight { calls, ..QUIET };
-        let rows: [(&[_], Due, &str); 4] = [
+        let talking = Sight {
+            moved: Progress {
+                read: 1,
+                written: 0,
+            },
+            ..CALL
+        };
+        let answered = Sight {
+            pongs: 1,
+            ..talking
+        };
+        let work = |due: Due| matches!(due, Due::Work(_));
+        assert!(work(
+            after(&[(60, QUIET), (61, answered), (90, answered)]).unwrap()
+        ));
+        let rows: [(&[_], Due, &str); 6] = [
+            (
+                &[(60, QUIET), (61, QUIET), (62, QUIET)],
+                Due::LetGo,
+                "is let go of, without calls",
+            ),
+            (
+                &[(60, QUIET), (70, talking), (80, talking)],
+                Due::LastGoaway,
+                "speaks, and does not answer",
+            ),
             (
                 &[(599, CALL), (600, CALL)],
                 Due::Goaway(Some(secs(5))),
@@ -355,7 +474,7 @@ mod tests {
         for (looks, due, why) in rows {
             assert_eq!(after(looks), Ok(due), "{why}");
             let before = after(&looks[..looks.len() - 1]);
-            assert!(!matches!(before, Ok(Due::Goaway(_))), "{why}: {before:?}");
+            assert_ne!(before, Ok(due), "{why}, a look before");
         }
     }
 

@@ -15,4 +15,5 @@ mod keepalive;
 mod kit;
 mod metadata;
 mod runtimes;
+mod turns;
 mod user_code;

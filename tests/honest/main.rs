@@ -12,6 +12,7 @@ mod cancels;
 mod control_frames;
 mod early_ends;
 mod full_server;
+mod reads_on;
 mod slow_handshakes;
 mod small_messages;
 mod unread;

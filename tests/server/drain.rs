@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use temaki::Server;
+use temaki::{ConnectInfo, Server};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -257,6 +257,219 @@ async fn b83_an_idle_connection_is_closed_gracefully() {
     assert!((10.0..=12.0).contains(&idle), "{idle}");
     peer.expect_goaway(NO_ERROR).await;
     peer.expect_closed().await;
+}
+
+/// A peer that is still in its handshake does not keep the server, and one that was about to speak is told.
+#[tokio::test(start_paused = true)]
+async fn s09_a_peer_in_its_handshake_does_not_keep_the_server() {
+    for said in [&b""[..], b"PRI * HTTP/2.0", PREFACE] {
+        let mut server = Pipes::start(Server::builder());
+        let mut silent = Peer::silent(server.pipe(64 * 1024));
+        silent.raw(said).await;
+        tokio::task::yield_now().await;
+        let begun = Instant::now();
+        server.begin_stop();
+        let report = server.ended().await;
+        let took = begun.elapsed();
+        assert!(took <= Duration::from_secs(1), "{took:?} after {said:?}");
+        assert_eq!((report.total.finished, report.total.cut), (0, 0));
+    }
+    let mut server = Pipes::start(Server::builder());
+    let io = server.pipe(64 * 1024);
+    tokio::task::yield_now().await;
+    server.begin_stop();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut peer = Peer::client(io, &[]).await;
+    expect_drain(&mut peer).await;
+    peer.expect_goaway(NO_ERROR).await;
+    peer.expect_closed().await;
+}
+
+/// It is told all there is to know, and then let go of.
+#[tokio::test(start_paused = true)]
+async fn s09_an_idle_peer_that_answers_no_ping_does_not_keep_the_server() {
+    for calls in [0, 1] {
+        let mut server = Pipes::start(Server::builder());
+        let mut peer = server.peer().await;
+        peer.acks = false;
+        if calls > 0 {
+            peer.call(1, &request(ECHO), "one").await;
+            peer.answer(1).await.expect_one();
+        }
+        let begun = Instant::now();
+        server.begin_stop();
+        expect_drain(&mut peer).await;
+        expect_ping(&mut peer).await;
+        assert_eq!(peer.expect_goaway(NO_ERROR).await, calls);
+        peer.expect_closed().await;
+        let report = server.ended().await;
+        let took = begun.elapsed();
+        assert!(took <= Duration::from_secs(5), "{took:?}, {calls} calls");
+        assert_eq!(report.total.cut, 0, "{report}");
+    }
+}
+
+/// Who has connected before the listener is closed hears what becomes of it.
+#[tokio::test]
+async fn s09_callers_in_the_backlog_hear_goaway() {
+    let mut server = TestServer::start(Server::builder()).await;
+    // The server's task does not run meanwhile.
+    let waiting = std::net::TcpStream::connect(server.addr).expect("the system connects");
+    server.begin_stop();
+    waiting.set_nonblocking(true).expect("a socket");
+    let waiting = TcpStream::from_std(waiting).expect("a socket");
+    let mut peer = Peer::client(waiting, &[]).await;
+    expect_drain(&mut peer).await;
+    assert_eq!(peer.expect_goaway(NO_ERROR).await, 0);
+    peer.expect_closed().await;
+    drop(peer);
+    assert_eq!(server.stop().await.total.cut, 0);
+}
+
+fn aged() -> Server {
+    Server::builder()
+        .max_connection_age(Duration::from_secs(10))
+        .http2_keepalive_timeout(Duration::from_secs(3))
+}
+
+#[tokio::test(start_paused = true)]
+async fn s15_a_silent_peer_does_not_outlive_the_age_of_its_connection() {
+    let server = Pipes::start(aged());
+    let mut peer = server.peer().await;
+    peer.acks = false;
+    peer.call(1, &request(HANG), "").await;
+    expect_drain(&mut peer).await;
+    let aged = Instant::now();
+    expect_ping(&mut peer).await;
+    peer.expect_closed().await;
+    let took = aged.elapsed().as_secs_f64();
+    assert!((2.9..=4.1).contains(&took), "{took}");
+    server.probe.until_idle().await;
+}
+
+/// One that speaks, and does not answer, is told which calls are served, and no other is.
+#[tokio::test(start_paused = true)]
+async fn s15_new_calls_are_not_served_for_ever_behind_goaway() {
+    let server = Pipes::start(aged());
+    let mut peer = server.peer().await;
+    peer.acks = false;
+    peer.call(1, &request(GATE), "one").await;
+    expect_drain(&mut peer).await;
+    let aged = Instant::now();
+    expect_ping(&mut peer).await;
+    let mut stream = 3;
+    let last = loop {
+        peer.call(stream, &request(ECHO), "more").await;
+        let answer = peer.answer(stream);
+        match tokio::time::timeout(Duration::from_millis(500), answer).await {
+            Ok(answer) => assert_eq!(answer.expect_one(), "more"),
+            Err(_) => break peer.expect_goaway(NO_ERROR).await,
+        }
+        assert!(aged.elapsed() < Duration::from_secs(5), "no last GOAWAY");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        stream += 2;
+    };
+    assert!(aged.elapsed() >= Duration::from_secs(3));
+    assert!(last >= 3, "{last}");
+    let started = server.probe.counts().started;
+    peer.call(last + 2, &request(ECHO), "late").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(server.probe.counts().started, started);
+    server.probe.open_gate(1);
+    assert_eq!(peer.answer(1).await.expect_one(), "one");
+    peer.expect_closed().await;
+}
+
+/// Answers that are ready when the time is up leave, and what has not left is not counted as finished.
+#[tokio::test(start_paused = true)]
+async fn s20_what_is_counted_as_finished_has_left() {
+    let rows = [
+        // Pipe, size of an answer, milliseconds before the end at which they are ready.
+        (64 * 1024, 10, 0),
+        (64 * 1024, 10, 1),
+        (4096, 1000, 0),
+        (4096, 1000, 1),
+        (4096, 1000, 2500),
+        (64 * 1024, 1000, 0),
+    ];
+    for (pipe, size, before) in rows {
+        const TIME: Duration = Duration::from_secs(5);
+        let mut server = Pipes::start(Server::builder().drain_timeout(TIME));
+        let mut peer = Peer::client(server.pipe(pipe), &[]).await;
+        let (calls, mut next) = (200_u32, 1);
+        for _ in 0..calls {
+            peer.call(next, &request(GATE), vec![b'a'; size]).await;
+            next += 2;
+        }
+        server.probe.until_started(calls.into()).await;
+        server.begin_stop();
+        expect_drain(&mut peer).await;
+        peer.expect_goaway(NO_ERROR).await;
+        tokio::time::sleep(TIME - Duration::from_millis(before)).await;
+        server.probe.open_gate(calls as usize);
+        // It reads only when all is over.
+        let report = server.ended().await;
+        let rest = peer.expect_closed().await;
+        let ended = |frame: &&Frame| matches!(frame, Frame::Headers { end: true, .. });
+        let answered = rest.iter().filter(ended).count() as u64;
+        let row = format!("{report}, {answered} came ({pipe}, {size}, {before})");
+        assert_eq!(report.total.finished + report.total.cut, 200, "{row}");
+        assert!(report.total.finished <= answered, "{row}");
+        if pipe > 200 * (size + 100) {
+            assert_eq!(report.total.finished, answered, "{row}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s20_a_drain_whose_time_is_up_says_which_calls_it_has_seen() {
+    let mut server = Pipes::start(Server::builder().drain_timeout(Duration::from_secs(5)));
+    let mut peer = server.peer().await;
+    peer.acks = false;
+    peer.call(1, &request(HANG), "").await;
+    server.probe.until_started(1).await;
+    server.begin_stop();
+    expect_drain(&mut peer).await;
+    expect_ping(&mut peer).await;
+    assert_eq!(peer.expect_goaway(NO_ERROR).await, 1);
+    peer.expect_closed().await;
+    assert_eq!(server.ended().await.total.cut, 1);
+}
+
+/// Connections that somebody else accepts drain with the others.
+#[tokio::test(start_paused = true)]
+async fn s21_connections_that_others_accepted_are_in_the_drain() {
+    let probe = Probe::default();
+    let server = Server::builder().add_service(server::kit(&probe));
+    let acceptor = server.into_acceptor().expect("a server");
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let served = tokio::spawn({
+        let acceptor = acceptor.clone();
+        async move {
+            acceptor
+                .serve_connection(theirs, ConnectInfo::default())
+                .await
+        }
+    });
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let nobody = futures_util::stream::pending::<std::io::Result<tokio::io::DuplexStream>>();
+    let drained = tokio::spawn(acceptor.serve_with_incoming_shutdown(nobody, async {
+        drop(stopped.await);
+    }));
+    let mut peer = Peer::client(ours, &[]).await;
+    peer.call(1, &request(GATE), "one").await;
+    probe.until_started(1).await;
+    drop(stop);
+    expect_drain(&mut peer).await;
+    assert_eq!(peer.expect_goaway(NO_ERROR).await, 1);
+    assert!(!drained.is_finished());
+    probe.open_gate(1);
+    assert_eq!(peer.answer(1).await.expect_one(), "one");
+    peer.expect_closed().await;
+    drop(peer);
+    soon("the connection's end", served).await.unwrap().unwrap();
+    let report = soon("the drain's", drained).await.unwrap();
+    assert_eq!((report.total.finished, report.total.cut), (1, 0));
 }
 
 /// Far limits must not put off near ones: they share an alarm.

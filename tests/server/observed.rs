@@ -237,3 +237,20 @@ async fn a_drain_is_told_from_its_beginning_to_its_end() {
     }
     assert_eq!(CallOutcome::Cut.code(), Code::Cancelled);
 }
+
+/// A load balancer that looks whether somebody listens is no connection that was lost.
+#[tokio::test]
+async fn s22_a_probe_that_connects_and_closes_is_nothing_to_tell_of() {
+    for resets in [false, true] {
+        let log = Arc::new(Log::default());
+        let server = TestServer::start(Server::builder().observer(log.clone())).await;
+        let socket = server.socket().await;
+        assert_eq!(log.next().await, "connection opened, TCP true");
+        if resets {
+            let socket = socket2::SockRef::from(&socket);
+            socket.set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        drop(socket);
+        assert_eq!(log.next().await, "connection closed, done", "{resets}");
+    }
+}

@@ -7,6 +7,40 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{FIRST_BYTES, READ_MAX, READ_MIN, Shared};
+#[cfg(feature = "server")]
+use super::{Outlet, lock};
+
+/// Bytes that are read at once to be thrown away.
+#[cfg(feature = "server")]
+const DISCARDED: usize = 2 * 1024;
+
+/// The answer to the PING that `h2` sends with GOAWAY: its payload is `h2`'s own constant.
+const PONG: &[u8; 17] = &[
+    0, 0, 8, 6, 1, 0, 0, 0, 0, // PING, ACK, 8 bytes
+    0x0b, 0x7b, 0xa2, 0xf0, 0x8b, 0x9b, 0xfe, 0x54,
+];
+
+#[cfg(feature = "server")]
+impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
+    /// Reads what comes and throws it away; `Ready(Ok(0))` when the peer has closed.
+    pub(crate) fn poll_discard(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut space = [0; DISCARDED];
+        let mut read = ReadBuf::new(&mut space);
+        ready!(Pin::new(&mut lock(&self.0).io).poll_read(cx, &mut read))?;
+        Poll::Ready(Ok(read.filled().len()))
+    }
+
+    /// Makes `h2` believe that the peer has answered the PING behind GOAWAY: it sends its last GOAWAY then, and there is
+    /// no other way to have it sent while calls are open.
+    pub(crate) fn answer_for_peer(&self) {
+        lock(&self.0).pong_is_due = true;
+    }
+
+    /// How many PINGs the peer has answered.
+    pub(crate) fn pongs(&self) -> u64 {
+        lock(&self.0).meter.pongs()
+    }
+}
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
     pub(super) fn poll_read(
@@ -26,6 +60,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
             if !self.unread.is_empty() {
                 self.unread.drain(..self.ready);
                 (self.taken, self.ready) = (0, 0);
+            }
+            if self.pong_is_due && !self.meter.is_in_frame() {
+                self.pong_is_due = false;
+                self.unread.splice(..0, *PONG);
+                self.ready = PONG.len();
+                break;
             }
             let held = self.unread.len();
             if self.was_asked {

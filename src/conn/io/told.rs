@@ -55,6 +55,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
         }
     }
 
+    /// Bytes that `h2` has written so far, whether they have left or not.
+    #[cfg(feature = "client")]
+    pub(crate) fn said(&self) -> u64 {
+        let shared = lock(&self.0);
+        shared.written + shared.unsent.len() as u64
+    }
+
     /// What the peer's SETTINGS have said so far; `None` until the first of them are complete.
     pub(crate) fn peer_settings(&self) -> Option<PeerSettings> {
         lock(&self.0).meter.settings()
