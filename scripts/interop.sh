@@ -35,6 +35,14 @@ user_service() {
     }
 }
 
+# echo_programs: builds temaki's two ends of proto/echo.proto and sets $programs to where they are.
+echo_programs() {
+    TEMAKI_CONFORMANCE_PROTO=$(suite_proto)
+    export TEMAKI_CONFORMANCE_PROTO
+    cargo build -q -p temaki-conformance --bins
+    programs=${CARGO_TARGET_DIR:-target}/debug
+}
+
 # peer NAME COMMAND…: runs a program that counts its checks in its last line.
 peer() {
     local name=$1 status=0 good bad
