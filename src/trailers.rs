@@ -141,7 +141,8 @@ pub(crate) fn read_end(trailers: Option<HeaderMap>) -> Result<MetadataMap, Statu
     let Some((_, value)) = status else {
         return Err(Status::library(
             Code::Unknown,
-            "the trailers hold no grpc-status",
+            "the trailers hold no grpc-status; expected one. Of trailers larger than http2_max_header_list_size of \
+             this client, what does not fit is lost",
             Origin::Protocol,
         ));
     };

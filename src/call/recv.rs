@@ -16,6 +16,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 
+use crate::call::Side;
 use crate::call::buffered::Held;
 use crate::call::meter::Meter;
 use crate::call::source::Source;
@@ -61,7 +62,11 @@ impl Receiver {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, Status>> {
         loop {
-            if let Some(payload) = self.decoder.next().map_err(status_of_length)? {
+            if let Some(payload) = self
+                .decoder
+                .next()
+                .map_err(|it| status_of_length(it, self.source.side))?
+            {
                 if payload.compressed {
                     return Poll::Ready(Err(flag_without_encoding()));
                 }
@@ -71,7 +76,9 @@ impl Receiver {
                 return Poll::Ready(Ok(Some(payload.bytes)));
             }
             let Some(chunk) = ready!(self.source.poll_data(cx))? else {
-                self.decoder.finish().map_err(status_of_length)?;
+                self.decoder
+                    .finish()
+                    .map_err(|it| status_of_length(it, self.source.side))?;
                 return Poll::Ready(Ok(None));
             };
             if let Some(meter) = &self.meter {
@@ -104,14 +111,22 @@ impl Receiver {
     }
 }
 
-/// What a broken prefix or message means to the call. The same on both sides.
-fn status_of_length(error: LengthError) -> Status {
-    let (code, origin) = match error {
-        //= CODE-TOO-LARGE  a message over the limit: RESOURCE_EXHAUSTED
-        LengthError::TooLong { .. } => (Code::ResourceExhausted, Origin::LocalLimit),
-        LengthError::Flag(_) | LengthError::Truncated { .. } => (Code::Internal, Origin::Protocol),
+/// What a broken prefix or message means to the call. The code is the same on both sides.
+#[cold]
+fn status_of_length(error: LengthError, side: Side) -> Status {
+    let LengthError::TooLong { announced, max } = error else {
+        return Status::library(Code::Internal, error.to_string(), Origin::Protocol);
     };
-    Status::library(code, error.to_string(), origin)
+    //= CODE-TOO-LARGE  a message over the limit: RESOURCE_EXHAUSTED
+    let (what, whose) = match side {
+        Side::Client => ("answer", "client's channel"),
+        Side::Server => ("request", "server's service"),
+    };
+    let message = format!(
+        "the {what} has a message of {announced} bytes, more than max_decoding_message_size of the {whose}, {max}: \
+         raise it there, or send smaller messages"
+    );
+    Status::library(Code::ResourceExhausted, message, Origin::LocalLimit)
 }
 
 fn flag_without_encoding() -> Status {

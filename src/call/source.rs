@@ -29,7 +29,7 @@ const PATIENCE: u8 = 2;
 #[derive(Debug)]
 pub(crate) struct Source {
     reach: Reach,
-    side: Side,
+    pub(crate) side: Side,
     /// END_STREAM or trailers have come and were seen: there is no more DATA.
     ended: bool,
     /// The call's time is over: what is on its way may still be read, and no more.

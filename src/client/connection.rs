@@ -68,7 +68,12 @@ pub(super) fn run(
     };
     async move {
         connection.begin(&config);
-        let end = poll_fn(|cx| connection.poll(cx)).await;
+        let end = poll_fn(|cx| {
+            let end = ready!(connection.poll(cx));
+            connection.tell(&end, cx);
+            Poll::Ready(end)
+        })
+        .await;
         if let Some(verdict) = connection.outlet.verdict() {
             connection.outlet.farewell(verdict).await;
         }
@@ -112,12 +117,13 @@ enum End {
     H2(Result<(), h2::Error>),
     /// The socket would not take our bytes.
     Io(io::Error),
-    /// The peer does not answer.
-    Dead,
+    /// The peer does not answer, or takes nothing; for people.
+    Dead(String),
 }
 
 impl Connection {
     fn begin(&mut self, config: &Config) {
+        self.outlet.explain_ends();
         if let Some(interval) = config.keepalive_interval {
             let now = Instant::now();
             let pings = self.h2.ping_pong();
@@ -134,8 +140,8 @@ impl Connection {
         }
         self.look_at_calls();
         while self.alarm.poll(cx).is_ready() {
-            if let Err(Dead) = self.look_around() {
-                return Poll::Ready(End::Dead);
+            if let Err(why) = self.look_around() {
+                return Poll::Ready(End::Dead(why));
             }
             // A PING that was decided on is written by `h2` in its next turn, which is now.
             if let Poll::Ready(end) = Pin::new(&mut self.h2).poll(cx) {
@@ -154,7 +160,7 @@ impl Connection {
             }
         }
         if let Some(goaway) = self.outlet.goaway() {
-            self.no_more_calls(goaway);
+            self.no_more_calls(&goaway);
         }
         if self.ready.is_none() {
             self.look_at_limit();
@@ -240,7 +246,7 @@ impl Connection {
     }
 
     /// The alarm rang. Sets the next alarms.
-    fn look_around(&mut self) -> Result<(), Dead> {
+    fn look_around(&mut self) -> Result<(), String> {
         let now = Instant::now();
         if self.let_go_at.is_some_and(|at| at <= now) {
             self.let_go_at = None;
@@ -263,13 +269,16 @@ impl Connection {
         {
             //= GRPC-PING-CLIENT  unanswered client ping: calls UNAVAILABLE
             keepalive.heard(moved.read);
-            self.alarm.ring_by(keepalive.look(now)?);
+            let again = keepalive.look(now).map_err(|Dead { waited }| {
+                format!("the peer did not answer a PING within {waited:?}")
+            })?;
+            self.alarm.ring_by(again);
         }
         // The last words of a connection that is of no more use are not waited for without end.
         if !stuck {
             self.stuck_since = None;
         } else if now - *self.stuck_since.get_or_insert(now) >= FAREWELL {
-            return Err(Dead);
+            return Err(format!("the peer took no bytes for {FAREWELL:?}"));
         }
         if busy || waits {
             self.alarm.ring_by(now + HOUSEKEEPING);
@@ -281,10 +290,10 @@ impl Connection {
     }
 
     #[cold]
-    fn no_more_calls(&mut self, goaway: GoAway) {
+    fn no_more_calls(&mut self, goaway: &GoAway) {
         //= GRPC-GOAWAY-RECV  no new calls here; those in flight go on
         if let Some(reports) = &self.reports {
-            reports.turned_away(&goaway);
+            reports.turned_away(goaway);
         }
         if goaway.too_many_pings {
             if let Some(reports) = self.reports.take() {
@@ -293,16 +302,32 @@ impl Connection {
         }
     }
 
+    /// Tells all streams why it is over, where `h2` does not know: they would hear of a broken pipe.
+    fn tell(&mut self, end: &End, cx: &mut Context<'_>) {
+        let why = match (end, self.outlet.goaway()) {
+            (End::H2(_), _) => return,
+            (End::Io(_), Some(goaway)) => goaway.closed(),
+            (End::Io(error), None) => error.to_string(),
+            (End::Dead(why), _) => why.clone(),
+        };
+        self.outlet.give_up(why);
+        let _: Poll<Result<(), h2::Error>> = Pin::new(&mut self.h2).poll(cx);
+    }
+
     fn end(mut self, end: End) {
         let goaway = self.outlet.goaway();
-        if let Some(goaway) = goaway.clone() {
+        if let Some(goaway) = &goaway {
             self.no_more_calls(goaway);
         }
         self.reports = None;
         let Some(ready) = self.ready.take() else {
             return;
         };
-        if matches!(end, End::H2(Ok(()))) && self.outlet.peer_settings().is_some() {
+        let in_good_order = match &goaway {
+            Some(goaway) => goaway.code == u32::from(h2::Reason::NO_ERROR),
+            None => matches!(end, End::H2(Ok(()))),
+        };
+        if in_good_order && self.outlet.peer_settings().is_some() {
             // It was there, and was closed in good order before anybody could look.
             let _ = ready.send(Ok(()));
             return;
@@ -318,7 +343,7 @@ impl Connection {
             }
             (None, End::H2(Err(error))) => format!("the peer does not speak HTTP/2: {error}"),
             (None, End::Io(error)) => error.to_string(),
-            (None, End::Dead) => "the peer does not answer".to_owned(),
+            (None, End::Dead(why)) => why,
         }));
     }
 }

@@ -278,9 +278,9 @@ impl Endpoint {
         self
     }
 
-    /// The largest list of headers or trailers to accept, in bytes, with 32 added for each. Default 16 KiB:
+    /// The largest list of headers or trailers to accept, in bytes, with 32 added for each. Default 64 KiB:
     /// room for a status with details. A call whose response headers exceed it fails; of
-    /// trailers, what does not fit is lost. What exceeds it four times over ends the connection.
+    /// trailers, what does not fit is lost: the status with it, and the error says so, if it came last. What exceeds it four times over ends the connection.
     pub fn http2_max_header_list_size(mut self, bytes: u32) -> Self {
         self.config.http2.max_header_list_size = bytes;
         self

@@ -69,6 +69,14 @@ impl GoAway {
     }
 }
 
+#[cfg(feature = "client")]
+impl GoAway {
+    /// What calls are told that it ended.
+    pub(crate) fn closed(&self) -> String {
+        ending::goaway(self.code.into(), &self.text)
+    }
+}
+
 impl std::fmt::Display for GoAway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "GOAWAY {}", ending::name(self.code.into()))?;

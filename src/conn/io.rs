@@ -39,6 +39,8 @@ pub(crate) use told::Leaving;
 pub(crate) use told::Progress;
 
 mod reading;
+#[cfg(feature = "client")]
+mod reasons;
 mod told;
 
 /// A batch this large is written without waiting for the end of the turn, and a single slice this
@@ -73,6 +75,8 @@ pub(crate) fn batched<IO>(io: IO, meter: FrameMeter) -> (BatchedIo<IO>, Outlet<I
         closing: false,
         written: 0,
         batching: false,
+        #[cfg(feature = "client")]
+        reasons: reasons::Reasons::default(),
     }));
     (BatchedIo(shared.clone()), Outlet(shared))
 }
@@ -118,6 +122,8 @@ struct Shared<IO> {
     written: u64,
     /// Whether a flush by `h2` is put off until the loop drains.
     batching: bool,
+    #[cfg(feature = "client")]
+    reasons: reasons::Reasons,
 }
 
 /// A lock that was poisoned by a panic elsewhere in this connection's task still holds sound bytes.
@@ -219,7 +225,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for BatchedIo<IO> {
         cx: &mut Context<'_>,
         dst: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        lock(&self.0).poll_read(cx, dst)
+        let mut shared = lock(&self.0);
+        #[cfg(feature = "client")]
+        shared.check()?;
+        let before = dst.filled().len();
+        let read = ready!(shared.poll_read(cx, dst));
+        #[cfg(feature = "client")]
+        if read.is_err() || dst.filled().len() == before {
+            return Poll::Ready(shared.explain(read));
+        }
+        Poll::Ready(read)
     }
 }
 
@@ -229,7 +244,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for BatchedIo<IO> {
         cx: &mut Context<'_>,
         src: &[u8],
     ) -> Poll<io::Result<usize>> {
-        lock(&self.0).poll_write(cx, &[io::IoSlice::new(src)])
+        self.poll_write_vectored(cx, &[io::IoSlice::new(src)])
     }
 
     fn poll_write_vectored(
@@ -237,7 +252,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for BatchedIo<IO> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        lock(&self.0).poll_write(cx, slices)
+        let mut shared = lock(&self.0);
+        #[cfg(feature = "client")]
+        shared.check()?;
+        shared.poll_write(cx, slices)
     }
 
     /// `h2` copies a payload into its own buffer unless vectored writes are to be had.
@@ -247,6 +265,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for BatchedIo<IO> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut shared = lock(&self.0);
+        #[cfg(feature = "client")]
+        shared.check()?;
         if shared.batching {
             Poll::Ready(Ok(()))
         } else {

@@ -25,7 +25,9 @@ pub(crate) struct Keepalive {
 
 /// The peer did not answer in time.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Dead;
+pub(crate) struct Dead {
+    pub(crate) waited: Duration,
+}
 
 impl Keepalive {
     /// Asks after `interval` of silence, and waits `timeout` for an answer.
@@ -50,17 +52,21 @@ impl Keepalive {
 
     /// Looks at the clock, after [`heard`](Self::heard); gives the moment to look again.
     pub(crate) fn look(&mut self, now: Instant) -> Result<Instant, Dead> {
-        // Other bytes may have come before the answer, and be taken for one: it is looked for each time.
-        let cx = &mut Context::from_waker(Waker::noop());
-        if self.unanswered && self.pings.poll_pong(cx).is_ready() {
-            self.unanswered = false;
-        }
+        self.take_answer();
         let (wait, ask) = self.clock.look(now)?;
         // A peer that still owes an answer has been asked; one whose connection is closed cannot be.
         if ask && !self.unanswered {
             self.unanswered = self.pings.send_ping(h2::Ping::opaque()).is_ok();
         }
         Ok(now + wait)
+    }
+
+    /// Other bytes may come before the answer, and be taken for one: it is looked for each time.
+    fn take_answer(&mut self) {
+        let cx = &mut Context::from_waker(Waker::noop());
+        if self.unanswered && self.pings.poll_pong(cx).is_ready() {
+            self.unanswered = false;
+        }
     }
 }
 
@@ -90,8 +96,11 @@ impl Clock {
     fn heard(&mut self, now: impl FnOnce() -> Instant, read: u64) {
         if read != self.read {
             self.read = read;
-            self.read_at = now();
             self.asked_at = None;
+            // Where nobody asks after silence, the moment is of no interest, and to know it costs something.
+            if self.interval != Duration::MAX {
+                self.read_at = now();
+            }
         }
     }
 
@@ -109,7 +118,9 @@ impl Clock {
                     .timeout
                     .saturating_sub(now.saturating_duration_since(asked));
                 if left.is_zero() && !ask {
-                    return Err(Dead);
+                    return Err(Dead {
+                        waited: self.timeout,
+                    });
                 }
                 // The answer begins a new interval, which may be the shorter one.
                 left.min(self.interval)
@@ -142,7 +153,7 @@ mod tests {
             (49, 117, Ok(true), "silence again: it asks again"),
             (60, 118, Ok(false), "one byte is a sign of life"),
             (70, 118, Ok(true), "and asks once more"),
-            (90, 118, Err(Dead), "nothing at all for the whole timeout"),
+            (90, 118, Err(Dead { waited: timeout }), "nothing at all for the whole timeout"),
         ];
         let mut clock = Clock::new(interval, timeout, begin);
         for (second, read, expected, why) in rows {

@@ -63,6 +63,8 @@ impl Http2Settings {
     pub(crate) fn for_client() -> Self {
         Self {
             connection_window: (1 << 31) - 1,
+            // What other clients take, or more; a status with its details may be larger than a server's headers.
+            max_header_list_size: 64 << 10,
             ..Self::default()
         }
     }

@@ -389,7 +389,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             match keepalive.look(now) {
                 Ok(again) => self.alarm.ring_by(again),
                 //= GRPC-PING-SERVER  unanswered server ping: calls CANCELLED
-                Err(Dead) => {
+                Err(Dead { .. }) => {
                     return Some(Closed::TimedOut("the peer did not answer a keepalive PING"));
                 }
             }

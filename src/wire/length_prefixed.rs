@@ -380,7 +380,7 @@ impl fmt::Display for LengthError {
             ),
             LengthError::TooLong { announced, max } => write!(
                 f,
-                "message of {announced} bytes announced, the limit is {max}: raise the limit or send smaller messages"
+                "message of {announced} bytes announced, the limit is {max}: raise the limit of the reader or send smaller messages"
             ),
             LengthError::Truncated { have, expected } => {
                 write!(

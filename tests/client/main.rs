@@ -16,4 +16,5 @@ mod kit;
 mod metadata;
 mod runtimes;
 mod turns;
+mod texts;
 mod user_code;

@@ -1,0 +1,60 @@
+//! Why a client's connection ends, told by way of the IO.
+//!
+//! `h2` tells each stream the error that it meets when it reads or writes, and where it meets none it says that a pipe
+//! is broken. So what this side knows of an end is made that error: a peer that does not answer, and what
+//! was said by a GOAWAY before the socket closed.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{Outlet, Shared, lock};
+
+/// What the two halves have to say of an end.
+#[derive(Debug, Default)]
+pub(super) struct Reasons {
+    /// Why this side has given the connection up: reads and writes fail with it.
+    given_up: Option<String>,
+    /// The end of reading is an error that says why.
+    explains_ends: bool,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
+    /// An error if the connection was given up.
+    #[inline]
+    pub(super) fn check(&self) -> io::Result<()> {
+        match &self.reasons.given_up {
+            Some(why) => Err(io::Error::other(why.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Reading has ended so.
+    #[cold]
+    pub(super) fn explain(&self, end: io::Result<()>) -> io::Result<()> {
+        if !self.reasons.explains_ends || self.meter.verdict().is_some() {
+            return end;
+        }
+        match self.meter.goaway() {
+            Some(goaway) => Err(io::Error::other(goaway.closed())),
+            None if self.batching => {
+                end?;
+                let what = "the other side closed it without a GOAWAY";
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, what))
+            }
+            None => end,
+        }
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
+    /// From here on the end of reading is an error that says why; without it, it is the end of a stream of bytes.
+    pub(crate) fn explain_ends(&self) {
+        lock(&self.0).reasons.explains_ends = true;
+    }
+
+    /// From here on reads and writes fail with this text: so `h2` tells it to all streams.
+    pub(crate) fn give_up(&self, why: String) {
+        lock(&self.0).reasons.given_up = Some(why);
+    }
+}
