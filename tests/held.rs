@@ -111,6 +111,23 @@ async fn a_sender_dropped_before_the_call_is_open_ends_it() {
 }
 
 #[tokio::test]
+async fn c20_no_frame_leaves_for_a_call_of_which_an_end_was_dropped_before_its_first_use() {
+    let (channel, mut peer, _server) = connected(&[]).await;
+    let waits = |request: Request<()>| Ok(request);
+    for channel in [channel.clone(), channel.with_interceptor(waits)] {
+        let (sender, mut receiver) = start(&channel).split();
+        drop(sender);
+        let status = soon("the status", receiver.message()).await.unwrap_err();
+        assert!(status.message().contains("half_close"), "{status}");
+        let (mut sender, receiver) = start(&channel).split();
+        drop(receiver);
+        let status = soon("the status", sender.send("one".into())).await;
+        assert_eq!(status.unwrap_err().code(), Code::Cancelled);
+        peer.expect_nothing(1).await;
+    }
+}
+
+#[tokio::test]
 async fn a_sender_dropped_in_the_middle_cancels_the_call() {
     let (channel, mut peer, _server) = connected(&[]).await;
     let (mut sender, mut receiver) = start(&channel).split();

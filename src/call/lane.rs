@@ -146,6 +146,11 @@ impl SharedLane {
         self.lock().told()
     }
 
+    /// Whether nothing is sent any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.lock().over.is_some()
+    }
+
     // The pump's end.
 
     /// Whether the pump should gather more, from a stream that it sends itself.

@@ -34,6 +34,7 @@ use tokio::sync::watch;
 use super::asked::Young;
 use super::connect::Connection;
 use super::connectivity::ConnectivityState;
+use super::doubt::Doubts;
 use super::order::{Order, PATIENCE, Ticket};
 use crate::call::streaming::Claim;
 use crate::call::timer;
@@ -53,6 +54,8 @@ pub(super) struct Places {
     allowed: AtomicUsize,
     /// No call begins here any more.
     closed: AtomicBool,
+    /// What calls that expire think of the peer.
+    pub(super) doubts: Doubts,
     fastest: Mutex<Fastest>,
     /// How often the peer was heard.
     heard: AtomicU64,
@@ -91,6 +94,7 @@ impl Places {
             limit: AtomicUsize::new(0),
             allowed: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            doubts: Doubts::default(),
             fastest: Mutex::default(),
             heard: AtomicU64::new(0),
             young: Young::default(),

@@ -16,12 +16,13 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use h2::RecvStream;
 use h2::client::ResponseFuture;
 
 use super::admission::Permit;
+use super::doubt::Wait;
 use crate::Status;
 use crate::call::lane::SharedLane;
 use crate::call::streaming::Claim;
@@ -41,13 +42,17 @@ pub(super) struct Asked {
     permit: Option<Permit>,
     /// Counts the DATA of the answer.
     pub(super) unread: Arc<Unread>,
+    /// Where the call has a deadline, until its answer has begun.
+    wait: Option<Box<Wait>>,
     /// The requests, if they are a stream: kept no longer once the answer has begun.
     lane: Option<SharedLane>,
 }
 
 impl Asked {
-    pub(super) fn new(response: ResponseFuture, permit: Permit) -> Self {
+    pub(super) fn new(response: ResponseFuture, permit: Permit, until: Option<Instant>) -> Self {
+        let wait = until.map(|until| Wait::new(until, &permit.connection.places.doubts));
         Self {
+            wait,
             response: Some(response),
             unread: permit.connection.unread.clone(),
             permit: Some(permit),
@@ -74,7 +79,9 @@ impl Asked {
         let polled = Pin::new(response).poll(cx);
         if let Poll::Ready(response) = &polled {
             self.response = None;
+            // An error may be this side's own reset, at the deadline.
             if response.is_ok() {
+                self.wait = None;
                 self.answered();
             }
         }
@@ -128,6 +135,9 @@ impl Asked {
 impl Drop for Asked {
     #[inline]
     fn drop(&mut self) {
+        if let (Some(wait), Some(permit)) = (&self.wait, &self.permit) {
+            wait.is_given_up(&permit.connection.places.doubts);
+        }
         if let Some(response) = self.response.take() {
             self.give_up(response);
         }

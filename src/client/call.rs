@@ -163,7 +163,7 @@ impl Outgoing {
         match permit.connection.send(request) {
             Ok((response, stream)) => {
                 self.stage.sent();
-                let asked = Asked::new(response, permit);
+                let asked = Asked::new(response, permit, self.deadline);
                 Ok(Opened { asked, stream })
             }
             Err(error) => {

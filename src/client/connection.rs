@@ -20,7 +20,6 @@ use super::attempts::Reports;
 use super::connect::{self, Io};
 use super::endpoint::Config;
 use crate::conn::alarm::Alarm;
-use crate::conn::announced::GoAway;
 use crate::conn::io::{BatchedIo, Outlet, Progress};
 use crate::conn::keepalive::{Dead, Keepalive};
 use crate::conn::laps::Laps;
@@ -55,6 +54,8 @@ pub(super) fn run(
         read: 0,
         let_go_at: None,
         laps: Laps::default(),
+        heard: 0,
+        asked_at: None,
         alarm: Alarm::default(),
         moved: Progress {
             read: 0,
@@ -62,6 +63,7 @@ pub(super) fn run(
         },
         stuck_since: None,
         keepalive: None,
+        keepalive_timeout: config.keepalive_timeout,
         keepalive_while_idle: config.keepalive_while_idle,
         ready: Some(ready),
         reports: Some(reports),
@@ -98,12 +100,17 @@ struct Connection {
     let_go_at: Option<Instant>,
     /// Whether others speak first, before it writes.
     laps: Laps,
+    /// HEADERS and DATA that have come; how many they were when a doubt last made it ask.
+    heard: u64,
+    asked_at: Option<u64>,
     alarm: Alarm,
     /// Bytes moved when the alarm last rang.
     moved: Progress,
     /// Since when no call is open, and what waits to leave, or to be flushed, does not.
     stuck_since: Option<Instant>,
+    /// From the start where it was asked for, else from the first doubt.
     keepalive: Option<Keepalive>,
+    keepalive_timeout: Duration,
     keepalive_while_idle: bool,
     /// Until the peer's SETTINGS have come.
     ready: Option<Ready>,
@@ -154,13 +161,23 @@ impl Connection {
             let settings = self.outlet.peer_settings();
             let max = settings.and_then(|settings| settings.max_header_list_size);
             self.calls.takes_header_lists_of(max);
+            self.calls.doubts.begin(cx);
             let ready = self.ready.take().map(|ready| ready.send(Ok(())));
             if !matches!(ready, Some(Ok(()))) {
                 return Poll::Ready(End::H2(Ok(()))); // whoever waited has given up
             }
         }
-        if let Some(goaway) = self.outlet.goaway() {
-            self.no_more_calls(&goaway);
+        let news = self.outlet.news();
+        if news.goaway {
+            self.no_more_calls();
+        }
+        if news.heard != self.heard {
+            self.heard = news.heard;
+            self.calls.doubts.heard(news.heard);
+        }
+        if self.calls.doubts.take() && self.ask() {
+            // `h2` writes the PING in its next turn.
+            cx.waker().wake_by_ref();
         }
         if self.ready.is_none() {
             self.look_at_limit();
@@ -245,6 +262,27 @@ impl Connection {
         }
     }
 
+    /// A call expired, and nothing came while it waited: is the peer there? Not asked again before it has
+    /// answered something. `true` if `h2` has a PING to write.
+    #[cold]
+    fn ask(&mut self) -> bool {
+        if self.asked_at == Some(self.heard) {
+            return false;
+        }
+        self.asked_at = Some(self.heard);
+        let (now, timeout) = (Instant::now(), self.keepalive_timeout);
+        if self.keepalive.is_none() {
+            let pings = self.h2.ping_pong();
+            self.keepalive = pings.map(|pings| Keepalive::new(pings, Duration::MAX, timeout, now));
+        }
+        if let Some(keepalive) = &mut self.keepalive {
+            keepalive.heard(self.outlet.progress().read);
+            keepalive.ask(now);
+            self.alarm.ring_by(now + timeout.min(HOUSEKEEPING));
+        }
+        true
+    }
+
     /// The alarm rang. Sets the next alarms.
     fn look_around(&mut self) -> Result<(), String> {
         let now = Instant::now();
@@ -265,7 +303,7 @@ impl Connection {
         if let Some(keepalive) = self
             .keepalive
             .as_mut()
-            .filter(|_| busy || self.keepalive_while_idle)
+            .filter(|keepalive| busy || self.keepalive_while_idle || keepalive.waits())
         {
             //= GRPC-PING-CLIENT  unanswered client ping: calls UNAVAILABLE
             keepalive.heard(moved.read);
@@ -290,10 +328,13 @@ impl Connection {
     }
 
     #[cold]
-    fn no_more_calls(&mut self, goaway: &GoAway) {
+    fn no_more_calls(&mut self) {
+        let Some(goaway) = self.outlet.goaway() else {
+            return;
+        };
         //= GRPC-GOAWAY-RECV  no new calls here; those in flight go on
         if let Some(reports) = &self.reports {
-            reports.turned_away(goaway);
+            reports.turned_away(&goaway);
         }
         if goaway.too_many_pings {
             if let Some(reports) = self.reports.take() {
@@ -316,8 +357,8 @@ impl Connection {
 
     fn end(mut self, end: End) {
         let goaway = self.outlet.goaway();
-        if let Some(goaway) = &goaway {
-            self.no_more_calls(goaway);
+        if goaway.is_some() {
+            self.no_more_calls();
         }
         self.reports = None;
         let Some(ready) = self.ready.take() else {

@@ -224,7 +224,8 @@ impl Endpoint {
         self
     }
 
-    /// How long the server may take to answer a PING before its calls end with UNAVAILABLE. Default 20 s. With
+    /// How long the server may take to answer a PING before its calls end with UNAVAILABLE. Default 20 s. A PING is sent
+    /// for keepalive, and once when a call expires unanswered while nothing comes from the server. With
     /// keepalive on, it is also how long bytes may stay unacknowledged (`TCP_USER_TIMEOUT`), where the system
     /// can be told.
     pub fn keep_alive_timeout(mut self, limit: Duration) -> Self {

@@ -37,7 +37,7 @@ use crate::{Code, Origin, Request, Status};
 /// A call with both its ends: send requests, receive answers, in any order.
 ///
 /// Nothing is sent before the first use. Interceptors see the request in the task that uses the call first, and
-/// the answer in the one that receives it. Dropping the call, or its receiver, before the end cancels it
+/// the answer in the one that receives it, or waits to send. Dropping the call, or its receiver, before the end cancels it
 /// (`RST_STREAM(CANCEL)`); dropping the sender alone does too, unless [`half_close`](Self::half_close) was
 /// called: a conversation broken off is not one that was ended.
 ///

@@ -120,6 +120,12 @@ impl Opening {
                 self.ends.wait(end, cx);
                 return Poll::Pending;
             }
+            // An end was dropped meanwhile: no frame leaves for such a call.
+            Stage::New(start) if self.lane.is_over() => {
+                *stage = Stage::Begun;
+                self.refuse(self.lane.told(), start.answer);
+                return Poll::Ready(());
+            }
             Stage::New(start) if start.channel.interceptors.is_empty() => {
                 *stage = Stage::Begun;
                 let call = Outgoing::new(&start.channel, self.path.clone(), start.head);
@@ -134,6 +140,11 @@ impl Opening {
         let waker = self.ends.waker();
         let cx = &mut Context::from_waker(&waker);
         let next = match caught(|| intercepting.work.as_mut().poll(cx)) {
+            Ok(Poll::Pending | Poll::Ready((_, _, Ok(())))) if self.lane.is_over() => {
+                let _ = caught(|| drop(intercepting.work));
+                self.refuse(self.lane.told(), intercepting.answer);
+                Stage::Begun
+            }
             Ok(Poll::Pending) => Stage::Intercepting(intercepting),
             Ok(Poll::Ready((channel, call, Ok(())))) => {
                 self.go(channel, call, intercepting.answer);

@@ -81,8 +81,9 @@ pub(crate) struct FrameMeter {
     /// HEADERS and DATA that were sent; how many of them ended a stream.
     sent: u64,
     sent_ends: u64,
-    /// DATA that has come, and was not empty.
+    /// DATA that has come, and was not empty; HEADERS.
     data: u64,
+    headers: u64,
     /// The newest stream of the peer's making; how many it has made. A client counts its own.
     newest: u32,
     opened: u64,
@@ -148,6 +149,7 @@ impl FrameMeter {
             sent: 0,
             sent_ends: 0,
             data: 0,
+            headers: 0,
             newest: 0,
             opened: 0,
             resets: 0,
@@ -242,6 +244,7 @@ impl FrameMeter {
                     self.data += u64::from(!is_late);
                 }
                 kind::HEADERS => {
+                    self.headers += 1;
                     let stream = frame::stream(bytes, at);
                     if stream > self.newest {
                         self.newest = stream;
@@ -535,6 +538,12 @@ impl FrameMeter {
         let is_between = self.out_skip == 0 && self.out_head_len == 0;
         let last = if self.is_server() { self.newest } else { 0 };
         is_between.then_some(last)
+    }
+
+    /// How many HEADERS and DATA have come: what a peer says on its streams.
+    #[cfg(feature = "client")]
+    pub(crate) fn heard(&self) -> u64 {
+        self.headers.wrapping_add(self.data)
     }
 
     /// Whether the peer has said GOAWAY, and what with it.

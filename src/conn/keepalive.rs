@@ -6,6 +6,11 @@
 //! then still nothing comes, not its answer nor anything else, the connection is dead. The time runs from
 //! the last byte *read*: a busy peer is never asked. [`Clock`] decides, and knows no connection;
 //! [`Keepalive`] asks.
+//!
+//! A client asks for one more reason, with keepalive or without: a call has expired, and nothing came while it
+//! waited. Else all calls of a connection whose peer has vanished would expire, for as long as TCP takes to
+//! notice, which may be a quarter of an hour. For one such PING the peer must have answered something since the last:
+//! servers count those that come without (gRFC A8, "ping strikes").
 
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -42,6 +47,21 @@ impl Keepalive {
             unanswered: false,
             clock: Clock::new(interval, timeout, now),
         }
+    }
+
+    /// Asks now, unless an answer is waited for.
+    #[cfg(feature = "client")]
+    pub(crate) fn ask(&mut self, now: Instant) {
+        self.take_answer();
+        if self.clock.ask(now) && !self.unanswered {
+            self.unanswered = self.pings.send_ping(h2::Ping::opaque()).is_ok();
+        }
+    }
+
+    /// Whether an answer is waited for, or anything else in its place.
+    #[cfg(feature = "client")]
+    pub(crate) fn waits(&self) -> bool {
+        self.clock.asked_at.is_some()
     }
 
     /// So many bytes have been read so far: told in each turn of the connection, so that the time runs from
@@ -104,6 +124,14 @@ impl Clock {
         }
     }
 
+    /// Asks before the interval is over. `false` if an answer is waited for already.
+    #[cfg(feature = "client")]
+    fn ask(&mut self, now: Instant) -> bool {
+        let ask = self.asked_at.is_none();
+        self.asked_at.get_or_insert(now);
+        ask
+    }
+
     /// How long until the next look, and whether to ask now.
     fn look(&mut self, now: Instant) -> Result<(Duration, bool), Dead> {
         let silence = now.saturating_duration_since(self.read_at);
@@ -162,6 +190,22 @@ mod tests {
             let looked = clock.look(now);
             assert_eq!(looked.map(|(_, ask)| ask), expected, "{second} s: {why}");
         }
+    }
+
+    #[cfg(feature = "client")]
+    #[test]
+    fn c25_it_asks_when_it_is_told_to_and_not_twice() {
+        let s = Duration::from_secs;
+        let begin = Instant::now();
+        let mut clock = Clock::new(Duration::MAX, s(20), begin);
+        assert!(clock.ask(begin + s(1)));
+        assert!(!clock.ask(begin + s(2)), "an answer is waited for");
+        assert_eq!(clock.look(begin + s(2)), Ok((s(19), false)));
+        clock.heard(|| begin + s(3), 1);
+        assert_eq!(clock.look(begin + s(30)), Ok((LONGEST, false)), "answered");
+        assert!(clock.ask(begin + s(30)));
+        assert_eq!(clock.look(begin + s(49)), Ok((s(1), false)));
+        assert_eq!(clock.look(begin + s(50)), Err(Dead { waited: s(20) }));
     }
 
     #[test]

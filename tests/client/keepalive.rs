@@ -166,3 +166,130 @@ async fn b82_too_many_pings_doubles_the_interval_of_the_connections_after() {
         answered(call).await;
     }
 }
+
+// A call that expires, with keepalive off.
+
+/// The next PING that asks, and no answer to it.
+async fn asked(peer: &mut Peer) -> [u8; 8] {
+    let ping = peer.next_where(|frame| matches!(frame, Frame::Ping { ack: false, .. }));
+    match tokio::time::timeout(AN_HOUR, ping).await {
+        Ok(Some(Frame::Ping { opaque, .. })) => opaque,
+        other => peer.fail(&format!("a PING; came {other:?}")),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c25_a_peer_that_has_vanished_is_found_by_a_call_that_expires() {
+    let (channel, mut peer, mut pipes) = kept_alive(|endpoint| endpoint).await;
+    // Credit for what it reads would be a sign of life.
+    peer.credits = false;
+    let beside = unary(&channel, "b");
+    peer.expect_call("b").await;
+    let begun = Instant::now();
+    let status = failed(unary_within(&channel, Duration::from_secs(1))).await;
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+    asked(&mut peer).await;
+    let status = tokio::time::timeout(AN_HOUR, beside).await.unwrap();
+    let status = judged(status.unwrap().unwrap_err());
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(
+        status.message(),
+        "the peer did not answer a PING within 20s"
+    );
+    assert_eq!(
+        begun.elapsed().as_secs(),
+        21,
+        "1 s, and 20 s for the answer"
+    );
+    let call = unary(&channel, "again");
+    let mut peer = pipes.accept().await;
+    let stream = peer.expect_call("again").await;
+    peer.respond(stream, "b").await;
+    answered(call).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn c25_each_shape_asks_and_nobody_who_heard_something() {
+    let limit = Duration::from_secs(1);
+    for shape in 0..6 {
+        let (channel, mut peer, _pipes) = kept_alive(|endpoint| endpoint).await;
+        peer.credits = false;
+        let mut request = temaki::Request::new(bytes::Bytes::from("a"));
+        request.set_timeout(limit);
+        let stream = || {
+            let mut request = temaki::Request::new(futures_util::stream::pending());
+            request.set_timeout(limit);
+            request
+        };
+        let codec = temaki::codec::BytesCodec;
+        match shape {
+            0 => drop(failed(unary_of(&channel, request)).await),
+            1 => drop(failed(server_streaming_of(&channel, request)).await),
+            2 => drop(channel.client_streaming(path(), codec, stream()).await),
+            3 => drop(channel.streaming(path(), codec, stream()).await),
+            4 => drop(held(&channel).with_timeout(limit).message().await),
+            // Its headers have come, before it expired.
+            _ => {
+                let call = server_streaming_of(&channel, request);
+                let (stream, _) = peer.expect_request().await;
+                peer.headers(stream, 0, &response()).await;
+                assert_eq!(
+                    broken(&mut opened(call).await).await.code(),
+                    Code::DeadlineExceeded
+                );
+            }
+        }
+        tokio::time::sleep(limit).await;
+        let expected = usize::from(shape < 5);
+        assert_eq!(pings(&mut peer).await.len(), expected, "shape {shape}");
+    }
+}
+
+/// One that is given up before its time says nothing of the peer; nor does one beside others that are answered.
+#[tokio::test(start_paused = true)]
+async fn c25_a_peer_that_says_anything_is_not_asked() {
+    let (channel, mut peer, _pipes) = kept_alive(|endpoint| endpoint).await;
+    let call = unary_within(&channel, AN_HOUR);
+    peer.expect_request().await;
+    call.abort();
+    let call = unary_within(&channel, Duration::from_secs(1));
+    peer.expect_request().await;
+    let beside = unary(&channel, "b");
+    let stream = peer.expect_call("b").await;
+    peer.respond(stream, "b").await;
+    answered(beside).await;
+    failed(call).await;
+    tokio::time::sleep(AN_HOUR).await;
+    assert_eq!(pings(&mut peer).await.len(), 0);
+}
+
+/// A server whose handlers hang is there: it is asked once, and then not before it has said something.
+#[tokio::test(start_paused = true)]
+async fn c25_a_thousand_calls_that_expire_are_one_ping() {
+    let (channel, mut peer, _pipes) = kept_alive(|endpoint| endpoint).await;
+    let (count, counted) = tokio::sync::watch::channel(0);
+    let served = tokio::spawn(async move {
+        while let Some(frame) = peer.next_where(|_| true).await {
+            match frame {
+                Frame::Ping { ack: false, opaque } => {
+                    count.send_modify(|count| *count += 1);
+                    peer.frame(kind::PING, ACK, 0, &opaque).await;
+                }
+                Frame::Data { stream, bytes, .. } if bytes == message("answer") => {
+                    peer.respond(stream, "b").await;
+                }
+                _ => {}
+            }
+        }
+    });
+    for expected in 1..=2 {
+        for _ in 0..1000 {
+            let status = failed(unary_within(&channel, Duration::from_millis(100))).await;
+            assert_eq!(status.code(), Code::DeadlineExceeded);
+        }
+        assert_eq!(*counted.borrow(), expected);
+        answered(unary(&channel, "answer")).await;
+    }
+    drop(channel);
+    soon("the end", served).await.unwrap();
+}

@@ -15,6 +15,6 @@ mod keepalive;
 mod kit;
 mod metadata;
 mod runtimes;
-mod turns;
 mod texts;
+mod turns;
 mod user_code;

@@ -45,6 +45,16 @@ pub(crate) struct Progress {
     pub(crate) written: u64,
 }
 
+/// What has come.
+#[cfg(feature = "client")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct News {
+    /// HEADERS and DATA.
+    pub(crate) heard: u64,
+    /// A GOAWAY.
+    pub(crate) goaway: bool,
+}
+
 impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
     /// Bytes read and written so far; a timer that sees neither move sees a dead or stalled peer.
     pub(crate) fn progress(&self) -> Progress {
@@ -65,6 +75,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
     /// What the peer's SETTINGS have said so far; `None` until the first of them are complete.
     pub(crate) fn peer_settings(&self) -> Option<PeerSettings> {
         lock(&self.0).meter.settings()
+    }
+
+    /// What a client looks at in each turn.
+    #[cfg(feature = "client")]
+    pub(crate) fn news(&self) -> News {
+        let shared = lock(&self.0);
+        News {
+            heard: shared.meter.heard(),
+            goaway: shared.meter.goaway().is_some(),
+        }
     }
 
     /// Whether the peer has said GOAWAY, and what with it.
