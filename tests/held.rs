@@ -276,6 +276,120 @@ async fn c11_an_early_end_is_noticed_though_nobody_receives() {
     }
 }
 
+/// `work`, or nothing if it was not ready after so many polls: it is dropped then.
+async fn at_most<F: Future>(polls: usize, work: F) -> Option<F::Output> {
+    let (mut work, mut left) = (pin!(work), polls);
+    std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if left == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// Waits before it lets a call pass.
+#[derive(Clone, Copy)]
+struct Yields(usize);
+
+impl temaki::AsyncInterceptor for Yields {
+    async fn request(&self, request: Request<()>) -> Result<Request<()>, Status> {
+        for _ in 0..self.0 {
+            tokio::task::yield_now().await;
+        }
+        Ok(request)
+    }
+}
+
+/// Each wait of a conversation is dropped after each number of polls and made again, and the call is dropped after
+/// each step. Nothing hangs, no message is cut or doubled, and nothing is left at either end.
+async fn dropped_everywhere() {
+    // So few that a call which kept its stream would be missed.
+    let server = TestServer::start(Server::builder().max_concurrent_streams(2)).await;
+    let target = format!("http://{}", server.addr);
+    let channel = Channel::connect(target.as_str()).await.unwrap();
+    for (yields, polls, steps) in each_of(3, 6, 7) {
+        let channel = channel.clone().with_async_interceptor(Yields(yields));
+        let (mut sender, mut receiver) = start(&channel).split();
+        let large = Bytes::from(vec![b'l'; 100_000]);
+        let talk = async {
+            let mut asked = 0;
+            if steps == 0 {
+                return;
+            }
+            at_most(polls, receiver.metadata()).await;
+            if steps == 1 {
+                return;
+            }
+            loop {
+                asked += 1;
+                match at_most(polls, sender.send(large.clone())).await {
+                    Some(sent) => break sent.unwrap(),
+                    // It may be on its way, or not.
+                    None if asked == 3 => {
+                        sender.send(large.clone()).await.unwrap();
+                        break;
+                    }
+                    None => {}
+                }
+            }
+            if steps == 2 {
+                return;
+            }
+            at_most(polls, receiver.metadata()).await;
+            if steps == 3 {
+                return;
+            }
+            let first = loop {
+                if let Some(message) = at_most(polls, receiver.message()).await {
+                    break message.unwrap().unwrap();
+                }
+                tokio::task::yield_now().await;
+            };
+            assert!(first == large, "whole");
+            if steps == 4 {
+                return;
+            }
+            while at_most(polls, sender.half_close()).await.is_none() {}
+            if steps == 5 {
+                return;
+            }
+            let mut heard = 1;
+            while let Some(message) = receiver.message().await.unwrap() {
+                assert!(message == large, "whole");
+                heard += 1;
+            }
+            assert!(heard <= asked + 1, "{heard} of {asked}");
+            receiver.trailers().await.unwrap();
+        };
+        soon(&format!("{yields}, {polls}, {steps}"), talk).await;
+        drop(sender);
+        drop(receiver);
+    }
+    server.probe.until_idle().await;
+    // Both streams are free.
+    for _ in 0..2 {
+        let call = channel.unary(path("/test.Kit/Echo"), BytesCodec, Request::new("a".into()));
+        soon("an answer", call).await.unwrap();
+    }
+}
+
+fn each_of(a: usize, b: usize, c: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    (0..a).flat_map(move |a| (0..b).flat_map(move |b| (0..c).map(move |c| (a, b, c))))
+}
+
+#[tokio::test]
+async fn c10_waits_that_are_dropped_anywhere_leave_nothing_behind() {
+    dropped_everywhere().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn c10_waits_that_are_dropped_anywhere_leave_nothing_behind_on_threads() {
+    dropped_everywhere().await;
+}
+
 #[tokio::test]
 async fn nothing_is_sent_after_half_close() {
     let (channel, mut peer, _server) = connected(&[]).await;

@@ -72,7 +72,10 @@ fn broke_http2(reason: h2::Reason, side: Side) -> String {
 
 /// What is said of a connection that failed with `cause`. Where this library made the cause, it says all there is.
 pub(crate) fn lost_by(cause: String) -> String {
-    if cause.starts_with("the peer ") || cause.starts_with("this side ") {
+    if cause.ends_with("closed because of a broken pipe") {
+        // `h2` says so of every end that nobody told it the reason of.
+        "the connection was lost: the other side closed it".to_owned()
+    } else if cause.starts_with("the peer ") || cause.starts_with("this side ") {
         cause
     } else {
         format!("the connection was lost: {cause}")
@@ -161,6 +164,11 @@ mod tests {
                 "broken pipe",
                 "the connection was lost: broken pipe",
                 "the system's word",
+            ),
+            (
+                "stream closed because of a broken pipe",
+                "the connection was lost: the other side closed it",
+                "h2's word where it does not know",
             ),
             (
                 "the peer did not answer a PING within 5s",

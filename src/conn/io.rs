@@ -39,7 +39,6 @@ pub(crate) use told::Leaving;
 pub(crate) use told::Progress;
 
 mod reading;
-#[cfg(feature = "client")]
 mod reasons;
 mod told;
 
@@ -75,7 +74,6 @@ pub(crate) fn batched<IO>(io: IO, meter: FrameMeter) -> (BatchedIo<IO>, Outlet<I
         closing: false,
         written: 0,
         batching: false,
-        #[cfg(feature = "client")]
         reasons: reasons::Reasons::default(),
     }));
     (BatchedIo(shared.clone()), Outlet(shared))
@@ -122,7 +120,6 @@ struct Shared<IO> {
     written: u64,
     /// Whether a flush by `h2` is put off until the loop drains.
     batching: bool,
-    #[cfg(feature = "client")]
     reasons: reasons::Reasons,
 }
 
@@ -226,7 +223,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for BatchedIo<IO> {
         dst: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut shared = lock(&self.0);
-        #[cfg(feature = "client")]
         shared.check()?;
         let before = dst.filled().len();
         let read = ready!(shared.poll_read(cx, dst));
@@ -253,7 +249,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for BatchedIo<IO> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let mut shared = lock(&self.0);
-        #[cfg(feature = "client")]
         shared.check()?;
         shared.poll_write(cx, slices)
     }
@@ -265,7 +260,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for BatchedIo<IO> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut shared = lock(&self.0);
-        #[cfg(feature = "client")]
         shared.check()?;
         if shared.batching {
             Poll::Ready(Ok(()))

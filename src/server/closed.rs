@@ -32,6 +32,20 @@ pub(crate) enum Closed {
 }
 
 impl Closed {
+    /// Why this side ends it, which the calls have not been told: they would hear of a broken pipe.
+    pub(super) fn untold(&self) -> Option<String> {
+        let what = match self {
+            Self::TimedOut(what) => what,
+            Self::Forced => "its drain is over",
+            Self::Crowded => "there is no room for it",
+            Self::Io(error) => return Some(error.to_string()),
+            _ => return None,
+        };
+        Some(format!("this side closed the connection: {what}"))
+    }
+}
+
+impl Closed {
     pub(super) fn reason(&self) -> CloseReason {
         match self {
             Self::Done => CloseReason::Done,

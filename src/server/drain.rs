@@ -107,7 +107,9 @@ impl ConnectionDrain {
             .is_some_and(|waker| waker.will_wake(cx.waker()));
         // An error means that nobody is left to change it, and may have done so last.
         if !registered || self.phase.has_changed().unwrap_or(true) {
-            let _ = self.changes.as_mut().poll(cx);
+            // In a task whose budget is used up, tokio would say `Pending` without having taken the waker.
+            let mut changes = std::pin::pin!(tokio::task::unconstrained(self.changes.as_mut()));
+            let _ = changes.as_mut().poll(cx);
             self.place.wake(cx.waker());
             self.registered = Some(cx.waker().clone());
             self.seen = *self.phase.borrow_and_update();
@@ -188,5 +190,40 @@ impl std::fmt::Display for DrainReport {
             "{} calls finished, {} cut",
             self.total.finished, self.total.cut
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn s17_a_connection_first_polled_without_budget_hears_of_the_drain() {
+        let drain = Drain::new();
+        let place = super::super::room::Greeting::apart().place().clone();
+        let mut connection = drain.watch(place);
+        let mut turns = 0;
+        let told = std::future::poll_fn(|cx| {
+            turns += 1;
+            if turns == 1 {
+                let mut work = std::pin::pin!(async {
+                    loop {
+                        tokio::task::consume_budget().await;
+                    }
+                });
+                let _: std::task::Poll<()> = work.as_mut().poll(cx);
+            }
+            match connection.poll_phase(cx) {
+                Phase::Serving => std::task::Poll::Pending,
+                _ => std::task::Poll::Ready(()),
+            }
+        });
+        let later = async {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            drain.enter(Phase::Draining);
+        };
+        let both = async { tokio::join!(told, later) };
+        let both = tokio::time::timeout(std::time::Duration::from_secs(60), both);
+        both.await.expect("it hears");
     }
 }

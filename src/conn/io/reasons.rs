@@ -1,4 +1,4 @@
-//! Why a client's connection ends, told by way of the IO.
+//! Why a connection ends, told by way of the IO.
 //!
 //! `h2` tells each stream the error that it meets when it reads or writes, and where it meets none it says that a pipe
 //! is broken. So what this side knows of an end is made that error: a peer that does not answer, and what
@@ -16,6 +16,7 @@ pub(super) struct Reasons {
     /// Why this side has given the connection up: reads and writes fail with it.
     given_up: Option<String>,
     /// The end of reading is an error that says why.
+    #[cfg(feature = "client")]
     explains_ends: bool,
 }
 
@@ -30,6 +31,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
     }
 
     /// Reading has ended so.
+    #[cfg(feature = "client")]
     #[cold]
     pub(super) fn explain(&self, end: io::Result<()>) -> io::Result<()> {
         if !self.reasons.explains_ends || self.meter.verdict().is_some() {
@@ -49,6 +51,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
     /// From here on the end of reading is an error that says why; without it, it is the end of a stream of bytes.
+    #[cfg(feature = "client")]
     pub(crate) fn explain_ends(&self) {
         lock(&self.0).reasons.explains_ends = true;
     }

@@ -1,7 +1,7 @@
 //! The end of a connection, whatever it is: one last turn, in which what was answered leaves; then time for the peer
 //! to take it.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -65,7 +65,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         }
         let is_unanswered = self.upkeep.is_unanswered(self.outlet.pongs());
         let Self {
-            h2,
+            mut h2,
             outlet,
             context,
             spawned,
@@ -77,6 +77,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             shared,
             ..
         } = self;
+        if let Some(why) = closed.untold() {
+            outlet.give_up(why);
+            let _ = h2.poll_closed(&mut Context::from_waker(Waker::noop()));
+        }
         // Without the connection its streams fail, and that ends the handlers which still run.
         drop((h2, greeting, place));
         let _ = timeout(LAST_HANDLERS, spawned.wait_for_none()).await;
