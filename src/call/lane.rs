@@ -23,7 +23,7 @@ use h2::{Reason, SendStream};
 
 use crate::call::ending;
 use crate::call::replay::Replay;
-use crate::call::send;
+use crate::call::size::askable;
 use crate::{Code, Origin, Status, deadline};
 
 /// A sender waits while this much of what it said before has not left: about one DATA frame.
@@ -306,7 +306,7 @@ impl Lane {
                 return Poll::Ready(());
             }
             if !self.unsent.is_empty() {
-                stream.reserve_capacity(send::askable(self.unsent.len()));
+                stream.reserve_capacity(askable(self.unsent.len()));
                 let granted = stream.capacity().min(self.unsent.len());
                 if granted > 0 {
                     self.give(granted);

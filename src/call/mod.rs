@@ -15,6 +15,7 @@ pub(crate) mod replay;
 pub(crate) mod response_stream;
 pub(crate) mod retraction;
 pub(crate) mod send;
+pub(crate) mod size;
 pub(crate) mod source;
 pub(crate) mod streaming;
 pub(crate) mod timer;

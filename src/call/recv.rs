@@ -16,11 +16,11 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::call::Side;
 use crate::call::buffered::Held;
 use crate::call::meter::Meter;
+use crate::call::size::status_of_length;
 use crate::call::source::Source;
-use crate::wire::length_prefixed::{Decoder, LengthError, PREFIX_LEN};
+use crate::wire::length_prefixed::{Decoder, PREFIX_LEN};
 use crate::{Code, Origin, Status};
 
 /// Reads the messages of one stream.
@@ -109,24 +109,6 @@ impl Receiver {
     pub(crate) fn recycle(&mut self, spent: Bytes) {
         self.decoder.recycle(spent);
     }
-}
-
-/// What a broken prefix or message means to the call. The code is the same on both sides.
-#[cold]
-fn status_of_length(error: LengthError, side: Side) -> Status {
-    let LengthError::TooLong { announced, max } = error else {
-        return Status::library(Code::Internal, error.to_string(), Origin::Protocol);
-    };
-    //= CODE-TOO-LARGE  a message over the limit: RESOURCE_EXHAUSTED
-    let (what, whose) = match side {
-        Side::Client => ("answer", "client's channel"),
-        Side::Server => ("request", "server's service"),
-    };
-    let message = format!(
-        "the {what} has a message of {announced} bytes, more than max_decoding_message_size of the {whose}, {max}: \
-         raise it there, or send smaller messages"
-    );
-    Status::library(Code::ResourceExhausted, message, Origin::LocalLimit)
 }
 
 fn flag_without_encoding() -> Status {

@@ -14,9 +14,10 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use h2::SendStream;
 
+use crate::Status;
 use crate::call::codec::Codec;
+use crate::call::size::{LONGEST, askable, fits, too_long};
 use crate::wire::length_prefixed::{self, PREFIX_LEN};
-use crate::{Code, Origin, Status};
 
 /// Appends one length-prefixed message to `buf`.
 ///
@@ -47,37 +48,6 @@ pub(crate) fn encode<C: Codec>(
             Err(status)
         }
     }
-}
-
-/// The longest message that is sent, in bytes: with its prefix it is the most that `h2` can count. It counts
-/// what waits for the peer's window in 32 bits, and would wait for ever for what it counts as nothing.
-const LONGEST: usize = u32::MAX as usize - PREFIX_LEN;
-
-/// The length of a message, if it may be sent.
-fn fits(len: usize, max_len: usize) -> Option<u32> {
-    let len = (len <= max_len.min(LONGEST)).then_some(len)?;
-    u32::try_from(len).ok()
-}
-
-/// How much of `len` bytes to ask the peer's window for at once: no window is larger (RFC 9113 §6.9.1).
-#[inline]
-pub(crate) fn askable(len: usize) -> usize {
-    len.min((1 << 31) - 1)
-}
-
-#[cold]
-fn too_long(len: usize, max: usize) -> Status {
-    let message = if max < LONGEST {
-        format!(
-            "the message to send is {len} bytes, more than this side's max_encoding_message_size, {max}; \
-             raise it or send less"
-        )
-    } else {
-        format!(
-            "the message to send is {len} bytes; one message holds at most {LONGEST}: send several"
-        )
-    };
-    Status::library(Code::ResourceExhausted, message, Origin::LocalLimit)
 }
 
 /// The stream was reset, or its connection is gone. Whoever reads it knows more.
@@ -115,29 +85,6 @@ pub(crate) fn poll_send(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn c23_no_message_is_longer_than_h2_can_count() {
-        const MAX: usize = u32::MAX as usize;
-        #[rustfmt::skip]
-        let rows = [
-            (0, 0, true, "empty"),
-            (10, 10, true, "just as much"),
-            (11, 10, false, "one byte more"),
-            (MAX - 5, MAX, true, "with its prefix, the most that 32 bits count"),
-            (MAX - 4, MAX, false, "with its prefix, 2^32, which h2 takes for 0"),
-            (MAX - 4, usize::MAX, false, "without a limit of the user's"),
-            (MAX, usize::MAX, false, "what the prefix could still say"),
-            (usize::MAX, usize::MAX, false, "anything"),
-        ];
-        for (len, max_len, expected, why) in rows {
-            assert_eq!(fits(len, max_len).is_some(), expected, "{why}");
-        }
-        assert_eq!(askable(MAX + 1), (1 << 31) - 1);
-        let status = too_long(MAX, usize::MAX);
-        assert_eq!(status.code(), Code::ResourceExhausted);
-        assert!(!status.message().contains("raise"), "{status}");
-    }
 
     /// A codec whose guess is wild.
     #[derive(Clone, Default)]
