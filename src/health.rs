@@ -97,7 +97,9 @@ impl HealthReporter {
     /// The service that answers, for [`Server::add_service`](crate::Server::add_service).
     pub fn service(&self) -> HealthServer<HealthService> {
         let table = self.table.clone();
-        HealthServer::new(HealthService { table }).max_decoding_message_size(MAX_REQUEST)
+        HealthServer::new(HealthService { table })
+            .max_decoding_message_size(MAX_REQUEST)
+            .never_shed()
     }
 
     /// A service is serving: `reporter.set_serving::<GreeterServer<MyGreeter>>()`.

@@ -19,6 +19,7 @@ pub(crate) mod size;
 pub(crate) mod source;
 pub(crate) mod streaming;
 pub(crate) mod timer;
+pub(crate) mod turn;
 
 /// Which end of the call this is. The same event means different things to each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,6 +24,7 @@ use crate::call::caught::{caught, drop_caught};
 use crate::call::codec::Codec;
 use crate::call::lane::{Over, SharedLane};
 use crate::call::send;
+use crate::call::turn::Turn;
 use crate::{Code, Origin, Status};
 
 /// Requests of a stream that are ready together leave in one DATA frame of about this size.
@@ -31,7 +32,7 @@ const BATCH: usize = 16 * 1024;
 
 /// Sends what is put into `lane`, in a task of its own.
 pub(super) fn spawn(lane: &SharedLane, channel: &Channel, deadline: Option<Instant>) {
-    let gather = |_: &mut Context<'_>, _: &mut BytesMut| Poll::Pending;
+    let gather = |_: &mut Context<'_>, _: &mut BytesMut, _: &mut Turn| Poll::Pending;
     start(lane, channel, deadline, gather);
 }
 
@@ -48,15 +49,15 @@ pub(super) fn spawn_stream<C: Codec, S>(
     let max_len = channel.max_encoding_message_size;
     let mut messages = Box::pin(messages);
     let span = Carried::current();
-    let gather = move |cx: &mut Context<'_>, batch: &mut BytesMut| {
-        span.run(|| poll_batch(messages.as_mut(), cx, &codec, max_len, batch))
+    let gather = move |cx: &mut Context<'_>, batch: &mut BytesMut, turn: &mut Turn| {
+        span.run(|| poll_batch(messages.as_mut(), cx, &codec, max_len, batch, turn))
     };
     start(lane, channel, deadline, gather);
 }
 
 fn start<G>(lane: &SharedLane, channel: &Channel, deadline: Option<Instant>, gather: G)
 where
-    G: FnMut(&mut Context<'_>, &mut BytesMut) -> Poll<Gathered> + Send + 'static,
+    G: FnMut(&mut Context<'_>, &mut BytesMut, &mut Turn) -> Poll<Gathered> + Send + 'static,
 {
     match channel.tasks().of_call() {
         Ok(runtime) => {
@@ -78,25 +79,31 @@ async fn run<G>(
     deadline: Option<Instant>,
     mut gather: G,
 ) where
-    G: FnMut(&mut Context<'_>, &mut BytesMut) -> Poll<Gathered>,
+    G: FnMut(&mut Context<'_>, &mut BytesMut, &mut Turn) -> Poll<Gathered>,
 {
     let Some(lane) = &guard.0 else { return };
     let mut batch = BytesMut::new();
     let mut ended = false;
-    let work = poll_fn(|cx| {
+    let mut turn = Turn::default();
+    let mut step = |cx: &mut Context<'_>| {
         loop {
             if lane.poll_flush(cx).is_ready() {
-                return Poll::Ready(());
+                return Poll::Ready(Step::Over);
             }
             if ended || !lane.wants_more() {
+                turn.begin();
                 return Poll::Pending;
             }
-            match std::task::ready!(gather(cx, &mut batch)) {
+            if turn.is_over() {
+                turn.begin();
+                return Poll::Ready(Step::Yield);
+            }
+            match std::task::ready!(gather(cx, &mut batch, &mut turn)) {
                 Gathered::More => {}
                 Gathered::Ended => ended = true,
                 Gathered::Failed(status) => {
                     lane.fail(status);
-                    return Poll::Ready(());
+                    return Poll::Ready(Step::Over);
                 }
             }
             lane.push(&mut batch);
@@ -104,7 +111,12 @@ async fn run<G>(
                 let _ = lane.end();
             }
         }
-    });
+    };
+    let work = async {
+        while let Step::Yield = poll_fn(&mut step).await {
+            tokio::task::yield_now().await;
+        }
+    };
     // The call itself passes its deadline at the same moment; whoever is first says where it was.
     let expired = || {
         lane.expired(|| {
@@ -120,6 +132,14 @@ async fn run<G>(
         lane.fail(status);
     }
     guard.defuse();
+}
+
+/// How far sending has come.
+enum Step {
+    /// To the end of the call.
+    Over,
+    /// To where others have their turn.
+    Yield,
 }
 
 /// What was found among the user's messages.
@@ -139,6 +159,7 @@ fn poll_batch<C: Codec, S: Stream<Item = C::Encode>>(
     codec: &C,
     max_len: usize,
     batch: &mut BytesMut,
+    turn: &mut Turn,
 ) -> Poll<Gathered> {
     while batch.len() < BATCH {
         let next = match caught(|| messages.as_mut().poll_next(cx)) {
@@ -155,10 +176,18 @@ fn poll_batch<C: Codec, S: Stream<Item = C::Encode>>(
                 if let Err(status) = encoded.and(dropped) {
                     return Poll::Ready(Gathered::Failed(status));
                 }
+                if turn.made_one() {
+                    break;
+                }
             }
             Poll::Ready(None) => return Poll::Ready(Gathered::Ended),
-            Poll::Pending if batch.is_empty() => return Poll::Pending,
-            Poll::Pending => break,
+            Poll::Pending => {
+                turn.begin();
+                if batch.is_empty() {
+                    return Poll::Pending;
+                }
+                break;
+            }
         }
     }
     Poll::Ready(Gathered::More)

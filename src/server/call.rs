@@ -41,6 +41,7 @@ use crate::call::send::{self, Gone};
 use crate::call::source::Source;
 use crate::call::streaming::{Ending, Streaming};
 use crate::call::timer::{self, Timer};
+use crate::call::turn::Turn;
 use crate::conn::counter::Counter;
 use crate::conn::inbox::Keeper;
 use crate::conn::unread::Unread;
@@ -304,6 +305,7 @@ fn poll_batch<C: Codec, S: Stream<Item = Result<C::Encode, Status>>>(
     codec: &C,
     max_len: usize,
     batch: &mut BytesMut,
+    turn: &mut Turn,
 ) -> Poll<Option<Result<(), Status>>> {
     while batch.len() < BATCH {
         match messages.as_mut().poll_next(cx) {
@@ -317,12 +319,20 @@ fn poll_batch<C: Codec, S: Stream<Item = Result<C::Encode, Status>>>(
                     let each = batch.len() - before;
                     batch.reserve((BATCH - batch.len()).div_ceil(each) * each);
                 }
+                if turn.made_one() {
+                    break;
+                }
             }
             Poll::Ready(Some(Err(status))) => return Poll::Ready(Some(Err(status))),
             Poll::Ready(None) => return Poll::Ready(Some(Ok(()))),
             // What is ready leaves now; nothing waits for company.
-            Poll::Pending if batch.is_empty() => return Poll::Pending,
-            Poll::Pending => break,
+            Poll::Pending => {
+                turn.begin();
+                if batch.is_empty() {
+                    return Poll::Pending;
+                }
+                break;
+            }
         }
     }
     Poll::Ready(None)
@@ -402,7 +412,9 @@ impl Reply {
             }
         };
         if let Some(rest) = self.send_small(bytes.freeze()) {
-            if let Err(failure) = Box::pin(self.send(rest, || Duration::ZERO)).await {
+            if let Err(failure) =
+                Box::pin(self.send(rest, &mut Turn::default(), || Duration::ZERO)).await
+            {
                 end = Err(failure);
             }
         }
@@ -426,6 +438,7 @@ impl Reply {
     {
         let mut messages = pin!(Some(messages));
         let mut batch = BytesMut::new();
+        let mut turn = Turn::default();
         let end = loop {
             let gathered = pin!(Some(poll_fn(|cx| {
                 let Some(messages) = messages.as_mut().as_pin_mut() else {
@@ -437,6 +450,7 @@ impl Reply {
                     codec,
                     options.max_encoding_message_size,
                     &mut batch,
+                    &mut turn,
                 )
             })));
             let gathered = match requests {
@@ -458,7 +472,7 @@ impl Reply {
                 None => Some(bytes.freeze()),
             };
             if let Some(bytes) = bytes {
-                let sent = self.send(bytes, || {
+                let sent = self.send(bytes, &mut turn, || {
                     let _ = clear_caught(messages.as_mut());
                     LAST_WORDS
                 });
@@ -478,6 +492,10 @@ impl Reply {
                 None => {}
                 Some(Ok(())) => break Ok(trailers),
                 Some(Err(status)) => break Err(status.into()),
+            }
+            if turn.is_over() {
+                turn.begin();
+                tokio::task::yield_now().await;
             }
         };
         // The answer is complete, or has failed already: a panic changes nothing of it.
@@ -576,6 +594,7 @@ impl Reply {
     async fn send(
         &mut self,
         mut batch: Bytes,
+        turn: &mut Turn,
         at_deadline: impl FnOnce() -> Duration,
     ) -> Result<(), Failure> {
         let Some(body) = &mut self.body else {
@@ -590,7 +609,7 @@ impl Reply {
             match send::poll_send(body, cx, &mut batch) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(Gone)) => return Poll::Ready(Err(Failure::Gone)),
-                Poll::Pending => {}
+                Poll::Pending => turn.begin(),
             }
             if at_deadline.is_some() {
                 if stalled.at().is_none() || batch.len() < before {

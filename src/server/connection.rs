@@ -41,6 +41,7 @@ use super::drain::{ConnectionDrain, Phase};
 use super::events::Events;
 use super::greeting::shake_hands;
 use super::inline::InlineBudget;
+use super::limit::CallLimit;
 use super::linger::Untaken;
 use super::resets::{ResetGuard, Resets};
 use super::room::{Greeting, Place, Stage};
@@ -49,7 +50,6 @@ use super::upkeep::{Due, OFTEN, Sight, Upkeep};
 use crate::ConnectInfo;
 use crate::call::carried::Carried;
 use crate::call::caught::poll_caught;
-use crate::call::timer;
 use crate::conn::alarm::Alarm;
 use crate::conn::chance;
 use crate::conn::counter::Counter;
@@ -63,6 +63,8 @@ use crate::conn::verdict::Verdict;
 
 /// What all connections of a server share.
 pub(crate) struct Shared {
+    /// How many calls may run at once, if that is limited.
+    pub(crate) calls: Option<CallLimit>,
     pub(crate) router: Router,
     pub(crate) limits: Limits,
     /// What all connections hold of requests, if that is limited.
@@ -286,10 +288,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             events.refuse(incoming, context, status);
             return;
         };
-        let begun = if events.watch_calls() {
-            events.handle(entry, incoming, context)
-        } else {
-            entry.handle(incoming, context)
+        let begun = match &self.shared.calls {
+            Some(limit) if !entry.never_shed() => limit.begin(entry, incoming, context, events),
+            _ if events.watch_calls() => events.handle(entry, incoming, context),
+            _ => entry.handle(incoming, context),
         };
         let mut call = match begun {
             Ok(call) => call,
@@ -298,10 +300,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                 return;
             }
         };
-        if !entry.spawn_always() && self.budget.allows(timer::now) {
+        if !entry.spawn_always() && self.budget.allows(std::time::Instant::now) {
             // No waker: if it has to wait, its own task polls it again, and that poll leaves one.
             let polled = poll_call(&mut call, &mut Context::from_waker(Waker::noop()));
-            self.budget.polled(timer::now);
+            self.budget.polled(std::time::Instant::now);
             if let Poll::Ready(outcome) = polled {
                 self.context.answers.ended(entry, outcome);
                 return;
@@ -322,12 +324,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     /// Step three: bytes leave. `Ready(Ok)` when all have.
     fn poll_outlet(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (yielded, spawned) = (&mut self.yielded, &self.spawned);
+        let budget = &mut self.budget;
         let now = || {
             let stirred = spawned.take_stirred();
-            *yielded = !*yielded && stirred;
+            // After a handler that was slow nobody waits for another that may be.
+            *yielded = !*yielded && stirred && !budget.has_overrun(std::time::Instant::now);
             !*yielded
         };
-        let left = match self.outlet.poll_leave(cx, now) {
+        let leaving = self.outlet.poll_leave(cx, now);
+        if !matches!(leaving, Leaving::Later | Leaving::Now(Poll::Pending)) {
+            self.budget.written();
+        }
+        let left = match leaving {
             Leaving::Nothing => return Poll::Ready(Ok(())),
             Leaving::Later => {
                 cx.waker().wake_by_ref();

@@ -91,12 +91,34 @@ impl Events {
 
     /// Answers a call that no method was found for.
     #[cold]
-    pub(crate) fn refuse(&self, incoming: Incoming, mut context: Arc<CallContext>, status: Status) {
-        let watched = self.watch_calls().then(|| self.call(None, &mut context));
+    pub(crate) fn refuse(&self, incoming: Incoming, context: Arc<CallContext>, status: Status) {
+        self.answer(None, incoming, context, status);
+    }
+
+    /// Answers a call that is one too many.
+    pub(crate) fn shed(
+        &self,
+        entry: &Arc<Entry>,
+        incoming: Incoming,
+        context: Arc<CallContext>,
+        status: Status,
+    ) -> Outcome {
+        self.answer(Some(entry), incoming, context, status)
+    }
+
+    fn answer(
+        &self,
+        entry: Option<&Arc<Entry>>,
+        incoming: Incoming,
+        mut context: Arc<CallContext>,
+        status: Status,
+    ) -> Outcome {
+        let watched = self.watch_calls().then(|| self.call(entry, &mut context));
         let outcome = call::refuse(incoming, context, status);
         if let Some(mut watched) = watched {
             watched.ended(outcome);
         }
+        outcome
     }
 
     /// A call has come, and somebody wants to know. Its context becomes its own, so that its bytes are.

@@ -2,17 +2,22 @@
 //!
 //! A handler is first polled where its request arrived, in the connection's task. That spares a task, a
 //! queue and a wake-up for every call that answers at once. It would be wrong for slow ones: while a
-//! handler computes, its connection neither reads nor writes, and other cores stand idle. So a pass over
-//! the waiting requests has a budget of time, after which the rest are spawned; and a connection whose
-//! handlers keep overrunning it spawns them straight away, and only now and then tries again.
+//! handler computes, its connection neither reads nor writes, and other cores stand idle. So a turn has a budget of
+//! time for its handlers, after which the rest are spawned; and a connection whose handlers keep overrunning it spawns
+//! them straight away, and only now and then tries again.
 //!
-//! What counts is the time of the handlers, not of the pass: what `h2` does for each request is done here
-//! either way, and on a slow machine that alone would use up any budget worth its name. For the same reason
-//! handlers that take no longer than their tasks would cost are not counted at all.
+//! One handler that takes longer than the whole budget is an overrun. There is at most one in a turn: whenever another
+//! request is there, the clock is looked at before its handler is polled. And what was answered by then
+//! leaves before anything else is done, so that nobody waits for two slow handlers of others.
+//!
+//! What counts is the time of the handlers, as far as it can be told from what `h2` does for each request: that is done
+//! here either way, and on a slow machine it alone would use up any budget worth its name. For the same reason
+//! handlers that take no longer than their tasks would cost are not counted at all. A request that comes alone costs one
+//! look at the clock, and each that comes with others one more.
 
 use std::time::{Duration, Instant};
 
-/// How long the handlers of one pass may take in place, by default: small beside the time a task may take,
+/// How long the handlers of one turn may take in place, by default: small beside the time a task may take,
 /// and large beside a handler that answers at once.
 pub(crate) const PASS: Duration = Duration::from_micros(50);
 
@@ -20,12 +25,11 @@ pub(crate) const PASS: Duration = Duration::from_micros(50);
 /// a few microseconds; sending the answer alone takes one or two of them.
 const QUICK: Duration = Duration::from_micros(5);
 
-/// One handler of so many is timed, and stands for the others, because a look at the clock costs too.
-const STRIDE: u32 = 8;
+/// What `h2` takes, between two looks at the clock, to hand over the next request.
+const H2: Duration = Duration::from_micros(5);
 
-/// The whole pass may take this many times the handlers' budget: slow handlers that slip between two that
-/// are timed are found at the next one.
-const WHOLE_PASS: u32 = 40;
+/// One handler of so many is looked at though nobody waits behind it: slow ones that come one by one are found too.
+const STRIDE: u32 = 8;
 
 /// After an overrun this many calls are spawned without trial; doubled for each overrun in a row.
 const FIRST_PENALTY: u32 = 32;
@@ -34,18 +38,18 @@ const LAST_PENALTY: u32 = 1024;
 /// Decides, request by request, whether a handler is polled in place.
 #[derive(Debug)]
 pub(crate) struct InlineBudget {
-    /// How long the handlers of one pass may take.
+    /// How long the handlers of one turn may take.
     pass: Duration,
-    /// So many more are polled before one is timed. `0 <= untimed < STRIDE`.
-    untimed: u32,
-    /// When the one that is being timed was polled; `None` between two.
-    timed: Option<Instant>,
-    /// No handler of this pass has been looked at; what the next two say is of the one before.
-    is_new: bool,
-    /// When the first one of this pass that was timed was polled.
-    began: Option<Instant>,
-    /// What the handlers of this pass have taken, as far as is known and counts.
+    /// The last look at the clock of this turn.
+    looked: Option<Instant>,
+    /// A handler has been polled since.
+    is_unseen: bool,
+    /// So many more are polled before one is looked at by itself. `0 <= unsampled < STRIDE`.
+    unsampled: u32,
+    /// What the handlers of this turn have taken, as far as it counts.
     taken: Duration,
+    /// One of them has overrun, and what was answered before has not left yet.
+    has_overrun: bool,
     /// Calls that are still to be spawned without trial.
     sentence: u32,
     /// The next sentence. `FIRST_PENALTY <= penalty <= LAST_PENALTY`.
@@ -56,58 +60,72 @@ impl InlineBudget {
     pub(crate) fn new(pass: Duration) -> Self {
         Self {
             pass,
-            untimed: 0,
-            timed: None,
-            is_new: true,
-            began: None,
+            looked: None,
+            is_unseen: false,
+            unsampled: 0,
             taken: Duration::ZERO,
+            has_overrun: false,
             sentence: 0,
             penalty: FIRST_PENALTY,
         }
     }
 
-    /// A new pass begins.
+    /// A new turn begins.
     pub(crate) fn begin_pass(&mut self) {
-        self.is_new = true;
+        self.looked = None;
+        self.is_unseen = false;
+        self.taken = Duration::ZERO;
     }
 
-    /// May the next handler be polled in place? If so, [`polled`](Self::polled) is told afterwards. `now` is
-    /// asked rarely.
+    /// May the next handler be polled in place? If so, [`polled`](Self::polled) is told afterwards.
     pub(crate) fn allows(&mut self, now: impl FnOnce() -> Instant) -> bool {
         if self.sentence > 0 {
             self.sentence -= 1;
             return false;
         }
-        if std::mem::take(&mut self.is_new) {
-            self.began = None;
-            self.taken = Duration::ZERO;
-        }
-        if self.taken > self.pass {
+        if self.has_overrun {
             return false;
         }
-        if self.untimed > 0 {
-            self.untimed -= 1;
-            return true;
-        }
-        let now = now();
-        let began = *self.began.get_or_insert(now);
-        if now - began > self.pass * WHOLE_PASS {
-            self.overrun();
-            return false;
-        }
-        self.untimed = STRIDE - 1;
-        self.timed = Some(now);
-        true
+        self.look(now());
+        !self.has_overrun && self.taken <= self.pass
     }
 
     /// The handler that was allowed has been polled.
     pub(crate) fn polled(&mut self, now: impl FnOnce() -> Instant) {
-        let Some(timed) = self.timed.take() else {
+        self.is_unseen = true;
+        if self.unsampled > 0 {
+            self.unsampled -= 1;
+        } else {
+            self.unsampled = STRIDE - 1;
+            self.look(now());
+        }
+    }
+
+    /// Has a handler overrun, so that what there is to be written should be written at once?
+    pub(crate) fn has_overrun(&mut self, now: impl FnOnce() -> Instant) -> bool {
+        if self.is_unseen && !self.has_overrun {
+            self.look(now());
+        }
+        self.has_overrun
+    }
+
+    /// It was written.
+    pub(crate) fn written(&mut self) {
+        self.has_overrun = false;
+    }
+
+    /// Judges the handler that was polled since the last look, if one was.
+    fn look(&mut self, now: Instant) {
+        let Some(looked) = self.looked.replace(now) else {
             return;
         };
-        let took = now() - timed;
+        if !std::mem::take(&mut self.is_unseen) {
+            return;
+        }
+        let took = now.saturating_duration_since(looked);
+        let took = took.saturating_sub(H2.min(self.pass));
         if took > QUICK.min(self.pass) {
-            self.taken += took * STRIDE;
+            self.taken = self.taken.saturating_add(took);
         }
         if took > self.pass {
             self.overrun();
@@ -117,11 +135,13 @@ impl InlineBudget {
     }
 
     /// A pre-empted thread makes a handler look slow as well; that is one short sentence. Handlers that are
-    /// slow overrun the budget every time, and are let be. The first one after that is timed.
+    /// slow overrun the budget every time, and are let be.
+    #[cold]
     fn overrun(&mut self) {
+        self.has_overrun = true;
         self.sentence = self.penalty;
         self.penalty = (self.penalty * 2).min(LAST_PENALTY);
-        self.untimed = 0;
+        self.unsampled = 0;
     }
 }
 
@@ -132,21 +152,28 @@ mod tests {
     /// What `h2` takes for a request, on a slow machine.
     const H2: Duration = Duration::from_micros(5);
 
-    /// Runs `passes` of 64 requests, of which number `n` takes `each(n)`; how many were polled in place?
+    /// Runs `passes` of 64 requests, of which number `n` takes `each(n)`; how many were polled in place? At most one of
+    /// each pass overruns.
     fn inline_share(passes: u32, each: impl Fn(u32) -> Duration) -> f64 {
         let mut clock = Instant::now();
         let mut budget = InlineBudget::new(PASS);
         let mut inline = 0;
         for pass in 0..passes {
             budget.begin_pass();
+            let mut overruns = 0;
             for request in 0..64 {
                 clock += H2;
                 if budget.allows(|| clock) {
                     inline += 1;
-                    clock += each(pass * 64 + request);
+                    let took = each(pass * 64 + request);
+                    overruns += u32::from(took > 2 * PASS);
+                    clock += took;
                     budget.polled(|| clock);
                 }
             }
+            assert!(overruns <= 1, "{overruns} in one turn");
+            assert!(budget.has_overrun(|| clock) || overruns == 0);
+            budget.written();
         }
         f64::from(inline) / f64::from(passes * 64)
     }
@@ -167,5 +194,48 @@ mod tests {
         let rare = |n: u32| micros(if n % 10 == 3 { 5_000 } else { 1 });
         let share = inline_share(1000, rare);
         assert!(share < 0.25, "a slow one among quick ones: {share}");
+    }
+
+    #[test]
+    fn slow_handlers_that_come_one_by_one_are_found_too() {
+        let mut clock = Instant::now();
+        let mut budget = InlineBudget::new(PASS);
+        let mut inline = 0;
+        for _ in 0..10_000 {
+            budget.begin_pass();
+            clock += Duration::from_millis(1);
+            if budget.allows(|| clock) {
+                inline += 1;
+                clock += Duration::from_millis(1);
+                budget.polled(|| clock);
+            }
+            budget.written();
+        }
+        assert!(inline < 100, "{inline} of 10,000");
+    }
+
+    #[test]
+    fn s12_any_budget_is_borne() {
+        let begun = Instant::now();
+        for pass in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+            let mut budget = InlineBudget::new(pass);
+            let mut inline = 0;
+            for n in 0..1000 {
+                if n % 10 == 0 {
+                    budget.begin_pass();
+                }
+                if budget.allows(|| begun + Duration::from_secs(n)) {
+                    inline += 1;
+                    budget.polled(|| begun + Duration::from_secs(n + 1));
+                }
+                budget.written();
+            }
+            let expected = if pass == Duration::MAX {
+                1000..=1000
+            } else {
+                1..=10
+            };
+            assert!(expected.contains(&inline), "{pass:?}: {inline}");
+        }
     }
 }

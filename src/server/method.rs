@@ -33,6 +33,8 @@ pub(crate) struct Route {
     pub(crate) handler: Handler,
     /// Never polled in the connection's task: `ServiceServer::spawn_always`.
     pub(crate) spawn_always: bool,
+    /// Served beyond `max_concurrent_calls`: `ServiceServer::never_shed`.
+    pub(crate) never_shed: bool,
 }
 
 /// Collects the methods of a service whose handlers work on a shared `T`.
@@ -84,6 +86,13 @@ impl<T: Send + Sync + 'static> Methods<T> {
     /// [`ServiceServer::max_encoding_message_size`](super::ServiceServer::max_encoding_message_size).
     pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
         self.options.max_encoding_message_size = limit;
+        self
+    }
+
+    /// As [`ServiceServer::never_shed`](super::ServiceServer::never_shed), for the methods that are registered from
+    /// here on.
+    pub fn never_shed(mut self) -> Self {
+        self.options.never_shed = true;
         self
     }
 
@@ -231,6 +240,7 @@ impl<T: Send + Sync + 'static> Methods<T> {
                 Ok(run(entry.clone(), reply, opened))
             }),
             spawn_always: self.options.spawn_always,
+            never_shed: self.options.never_shed,
         });
     }
 }

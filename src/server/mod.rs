@@ -14,6 +14,7 @@ mod events;
 mod greeting;
 mod incoming;
 mod inline;
+mod limit;
 mod linger;
 mod method;
 mod observer;
@@ -76,6 +77,7 @@ pub struct Server {
     events: Events,
     /// `None`: as many as there are descriptors for.
     max_connections: Option<usize>,
+    max_concurrent_calls: Option<usize>,
     drain_timeout: Duration,
     tcp_nodelay: bool,
     tcp_keepalive: Option<Duration>,
@@ -112,6 +114,7 @@ impl Server {
             interceptors: Interceptors::default(),
             events: Events::default(),
             max_connections: None,
+            max_concurrent_calls: None,
             drain_timeout: Duration::from_secs(30),
             tcp_nodelay: true,
             tcp_keepalive: None,
@@ -213,6 +216,16 @@ impl Server {
     /// 256 by default: a handler is counted until it is dropped, so the two cannot differ.
     pub fn concurrency_limit_per_connection(self, limit: usize) -> Self {
         self.max_concurrent_streams(u32::try_from(limit).unwrap_or(u32::MAX))
+    }
+
+    /// How many calls the whole server may have open, on all connections together. Default: no limit but connections
+    /// times [`max_concurrent_streams`](Self::max_concurrent_streams), since only the application knows what it can
+    /// bear. A call beyond it is answered RESOURCE_EXHAUSTED at once, before its handler; one counts until its
+    /// handler was dropped and its answer is sent. [Services that are never shed](ServiceServer::never_shed), the
+    /// health service among them, are served beyond it.
+    pub fn max_concurrent_calls(mut self, limit: usize) -> Self {
+        self.max_concurrent_calls = Some(limit);
+        self
     }
 
     /// How long a connection may poll handlers in its own task before it spawns the rest of the requests
@@ -496,6 +509,7 @@ impl Server {
         let router = Router::new(self.services, fallback, &self.interceptors)?;
         let drain = Drain::new();
         let shared = Shared {
+            calls: self.max_concurrent_calls.map(limit::CallLimit::new),
             router,
             limits: self.limits,
             buffered: self

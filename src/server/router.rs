@@ -39,6 +39,10 @@ impl Entry {
         self.route.spawn_always
     }
 
+    pub(crate) fn never_shed(&self) -> bool {
+        self.route.never_shed
+    }
+
     /// Begins a call. The handler does not run before the future is polled; an error is a request that was
     /// answered without it.
     pub(crate) fn handle(

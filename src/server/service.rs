@@ -19,6 +19,7 @@ pub(crate) struct MethodOptions {
     pub(crate) max_decoding_message_size: usize,
     pub(crate) max_encoding_message_size: usize,
     pub(crate) spawn_always: bool,
+    pub(crate) never_shed: bool,
 }
 
 impl Default for MethodOptions {
@@ -27,6 +28,7 @@ impl Default for MethodOptions {
             max_decoding_message_size: DEFAULT_MAX_DECODING,
             max_encoding_message_size: usize::MAX,
             spawn_always: false,
+            never_shed: false,
         }
     }
 }
@@ -135,6 +137,13 @@ impl<T, M: MethodTable<T>> ServiceServer<T, M> {
     /// goes with it either way.
     pub fn spawn_always(mut self) -> Self {
         self.options.spawn_always = true;
+        self
+    }
+
+    /// Serves calls beyond [`max_concurrent_calls`](super::Server::max_concurrent_calls) too, and does not count
+    /// them. Default: off. For what must answer when a server is busy, as `temaki::health` does.
+    pub fn never_shed(mut self) -> Self {
+        self.options.never_shed = true;
         self
     }
 }

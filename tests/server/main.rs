@@ -6,14 +6,17 @@ mod support;
 
 mod drain;
 mod endings;
+mod fairness;
 mod fences;
 mod interceptors;
 mod keepalive;
+mod knobs;
 mod last_bytes;
 mod listeners;
 mod metadata;
 mod observed;
 mod requests;
 mod responses;
+mod shedding;
 mod streams;
 mod turns;
