@@ -25,10 +25,12 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::StatusCode;
 use http::uri::PathAndQuery;
 
 use super::answers::Answers;
+use super::batch::{BATCH, poll_batch};
+use super::outcome::Failure;
+pub(crate) use super::outcome::Outcome;
 use super::resets::Resets;
 use super::service::MethodOptions;
 use crate::call::Side;
@@ -45,20 +47,12 @@ use crate::call::turn::Turn;
 use crate::conn::counter::Counter;
 use crate::conn::inbox::Keeper;
 use crate::conn::unread::Unread;
-use crate::head::{self, Refusal};
+use crate::head;
 use crate::interceptor::{InterceptedCall, Interceptors};
 use crate::metadata::MetadataMap;
 use crate::request::ServerFacts;
 use crate::wire::content_coding::ContentCodings;
 use crate::{Code, ConnectInfo, Origin, Request, Response, Status, deadline, trailers};
-
-/// Small messages that are ready together leave in one DATA frame of about this size. A DATA frame for
-/// each message was measured at a quarter of the rate.
-const BATCH: usize = 16 * 1024;
-
-/// The buffer of a batch grows by doubling up to here, and is then made as large as it will get: doubled once
-/// more it could be of twice the size, and a caller who takes nothing would have us hold that.
-const SMALL_BATCH: usize = 2 * 1024;
 
 /// A batch that is on its way at the deadline may take so much longer, and the status follows it. At 1.3 Mbit/s
 /// it has left by then; a caller who takes it slower counts as blocked.
@@ -103,45 +97,6 @@ impl CallContext {
             answers: self.answers.clone(),
             meter: Some(meter),
             ..*self
-        }
-    }
-}
-
-/// How a call ended, for those who count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// A status was sent.
-    Ended(Code),
-    /// It was answered in plain HTTP.
-    NotGrpc(StatusCode),
-    /// The caller went away, or would not take the answer.
-    Cut,
-}
-
-/// What can stop a call before its trailers.
-pub(crate) enum Failure {
-    Http(StatusCode),
-    Status(Status),
-    /// Trailers-Only, with the list of encodings we accept.
-    Encoding(Status),
-    /// The caller reset the stream, or the connection is gone: there is nobody to tell.
-    Gone,
-    /// The caller takes nothing, so trailers would not arrive either.
-    Blocked,
-}
-
-impl From<Status> for Failure {
-    fn from(status: Status) -> Self {
-        Self::Status(status)
-    }
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Http(status) => Self::Http(status),
-            Refusal::Grpc(status) => Self::Status(status),
-            Refusal::Encoding(status) => Self::Encoding(status),
         }
     }
 }
@@ -295,47 +250,6 @@ fn wrong_count(found: &str) -> Status {
     //= CODE-CARDINALITY  none, or more than one, where one is due: UNIMPLEMENTED
     let message = format!("the request has {found} messages; this method takes exactly 1");
     Status::library(Code::Unimplemented, message, Origin::Protocol)
-}
-
-/// Gathers the messages that are ready, up to a batch. `Ready` when there is something to send, or the
-/// stream has ended: `Some` is how.
-fn poll_batch<C: Codec, S: Stream<Item = Result<C::Encode, Status>>>(
-    mut messages: Pin<&mut S>,
-    cx: &mut Context<'_>,
-    codec: &C,
-    max_len: usize,
-    batch: &mut BytesMut,
-    turn: &mut Turn,
-) -> Poll<Option<Result<(), Status>>> {
-    while batch.len() < BATCH {
-        match messages.as_mut().poll_next(cx) {
-            Poll::Ready(Some(Ok(message))) => {
-                let before = batch.len();
-                if let Err(status) = send::encode(codec, &message, max_len, batch) {
-                    return Poll::Ready(Some(Err(status)));
-                }
-                if batch.capacity() < BATCH && batch.len() > SMALL_BATCH {
-                    // If the others are as long as this one.
-                    let each = batch.len() - before;
-                    batch.reserve((BATCH - batch.len()).div_ceil(each) * each);
-                }
-                if turn.made_one() {
-                    break;
-                }
-            }
-            Poll::Ready(Some(Err(status))) => return Poll::Ready(Some(Err(status))),
-            Poll::Ready(None) => return Poll::Ready(Some(Ok(()))),
-            // What is ready leaves now; nothing waits for company.
-            Poll::Pending => {
-                turn.begin();
-                if batch.is_empty() {
-                    return Poll::Pending;
-                }
-                break;
-            }
-        }
-    }
-    Poll::Ready(None)
 }
 
 /// The answering half of one call, and what it must keep an eye on.

@@ -6,6 +6,7 @@
 
 mod accept;
 mod answers;
+mod batch;
 pub(crate) mod call;
 mod closed;
 pub(crate) mod connection;
@@ -18,6 +19,7 @@ mod limit;
 mod linger;
 mod method;
 mod observer;
+mod outcome;
 mod pace;
 mod resets;
 mod room;
