@@ -112,11 +112,6 @@ async fn run<G>(
             }
         }
     };
-    let work = async {
-        while let Step::Yield = poll_fn(&mut step).await {
-            tokio::task::yield_now().await;
-        }
-    };
     // The call itself passes its deadline at the same moment; whoever is first says where it was.
     let expired = || {
         lane.expired(|| {
@@ -124,11 +119,16 @@ async fn run<G>(
             subchannel.map_or_else(String::new, |subchannel| subchannel.what_calls_wait_for())
         })
     };
-    let work = pin!(async {
-        work.await;
-        Ok::<(), Status>(())
-    });
-    if let Err(status) = within(None, deadline, work, expired).await {
+    let sent = {
+        let work = pin!(async {
+            while let Step::Yield = poll_fn(&mut step).await {
+                tokio::task::yield_now().await;
+            }
+            Ok::<(), Status>(())
+        });
+        within(None, deadline, work, expired).await
+    };
+    if let Err(status) = sent {
         lane.fail(status);
     }
     guard.defuse();
