@@ -289,8 +289,8 @@ fn security_tells_the_defaults() {
     let rows = [
         ("max_concurrent_streams: 256", "max_concurrent_streams", "256"),
         ("max_header_list_size: 16384", "http2_max_header_list_size", "16 KiB"),
-        ("stream_window: 1048576", "initial_stream_window_size", "1 MiB"),
-        ("connection_window: 16777216", "initial_connection_window_size", "16 MiB"),
+        ("stream_window: 524288", "initial_stream_window_size", "512 KiB"),
+        ("connection_window: 7340032", "initial_connection_window_size", "7 MiB"),
         ("max_frame_size: 262144", "max_frame_size", "256 KiB"),
         ("handshake_timeout: 10s", "handshake_timeout", "10 s"),
         ("stall_timeout: 30s", "stall_timeout", "30 s"),
