@@ -52,6 +52,10 @@ const CONTROL_PER_SENT: u64 = 10;
 /// What was sent may be answered long afterwards, a whole window of small frames at once.
 const CONTROL_SAVINGS: u32 = 1_000_000;
 
+/// Credit costs nothing where it is given back for what was sent: small messages leave together, in one frame, and some
+/// peers give credit for each message as it is read, on its stream and on the connection. So many bytes pay for one.
+const BYTES_PER_UPDATE: u64 = 4;
+
 /// SETTINGS that change the window of streams cost more: `h2` walks over all of them.
 const WINDOW_CHANGE_COST: u32 = 8;
 
@@ -81,6 +85,8 @@ pub(crate) struct FrameMeter {
     /// HEADERS and DATA that were sent; how many of them ended a stream.
     sent: u64,
     sent_ends: u64,
+    /// Bytes in these frames.
+    sent_bytes: u64,
     /// DATA that has come, and was not empty; HEADERS.
     data: u64,
     headers: u64,
@@ -91,6 +97,8 @@ pub(crate) struct FrameMeter {
     resets: u64,
     updates: u64,
     control: Budget,
+    /// What was sent pays for it, and nothing else.
+    credit: Budget,
     error_resets: Budget,
     #[cfg(feature = "server")]
     pings: Option<(PingPolicy, PingStrikes)>,
@@ -148,6 +156,7 @@ impl FrameMeter {
             block: None,
             sent: 0,
             sent_ends: 0,
+            sent_bytes: 0,
             data: 0,
             headers: 0,
             newest: 0,
@@ -155,6 +164,7 @@ impl FrameMeter {
             resets: 0,
             updates: 0,
             control: Budget::new(control_burst, CONTROL_PER_SECOND, CONTROL_SAVINGS, now),
+            credit: Budget::new(0, 0, CONTROL_SAVINGS, now),
             error_resets: Budget::new(ERROR_RESETS_BURST, ERROR_RESETS_PER_SECOND, 0, now),
             #[cfg(feature = "server")]
             pings: None,
@@ -314,6 +324,7 @@ impl FrameMeter {
             let kind = frame::kind_of(head);
             if kind <= kind::HEADERS {
                 self.sent += 1;
+                self.sent_bytes += frame::len(head) as u64;
                 self.sent_ends += u64::from(frame::flags(head) & flag::END_STREAM);
             } else if kind == kind::RST_STREAM {
                 self.reset(bytes, at);
@@ -405,7 +416,13 @@ impl FrameMeter {
                     return;
                 }
             }
-            kind::WINDOW_UPDATE => self.updates += 1,
+            kind::WINDOW_UPDATE => {
+                self.updates += 1;
+                let earned = self.sent_bytes / BYTES_PER_UPDATE;
+                if self.credit.spend(1, earned, self.clock).is_ok() {
+                    return;
+                }
+            }
             kind::SETTINGS if !is_ack => {
                 let mut settings = self.settings.unwrap_or_default();
                 settings.update(payload);

@@ -49,7 +49,8 @@ impl Verdict {
         match self {
             Self::ControlFrames => {
                 "the peer sent more PING, SETTINGS, WINDOW_UPDATE, PRIORITY, empty DATA and such frames than \
-                 this side allows (a burst, then 100 a second, and 10 for each frame of an answer)"
+                 this side allows (a burst, then 100 a second, 10 for each frame that this side sends, and a \
+                 WINDOW_UPDATE for each 4 bytes)"
             }
             #[cfg(feature = "server")]
             Self::Pings => {

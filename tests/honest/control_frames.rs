@@ -1,8 +1,8 @@
 //! Frames that cost nothing and have a reason: PINGs that measure the path while a stream comes or goes, keepalive as
 //! often as it is permitted, credit for each message, empty DATA from proxies that flush, bytes that come slowly.
 //!
-//! The guards beside them: 1,000 control frames at once, then 100 a second and 10 for each frame of an answer; strikes
-//! for PINGs; 10 s for a frame that has begun.
+//! The guards beside them: 1,000 control frames at once, then 100 a second and 10 for each frame of an answer, and credit
+//! for each 4 bytes of one; strikes for PINGs; 10 s for a frame that has begun.
 
 use std::time::Duration;
 
@@ -49,6 +49,26 @@ async fn b06_pings_after_the_last_byte_was_sent_are_not_cut() {
     }
     peer.call(3, &request("/test.Kit/Echo"), "b").await;
     assert_eq!(peer.answer(3).await.expect_one(), "b");
+}
+
+/// Small messages leave together, a thousand in a frame; credit comes for each as it is read, twice.
+#[tokio::test(start_paused = true)]
+async fn b06_credit_for_each_small_message_is_not_cut() {
+    let (_probe, ours, _served) = piped();
+    let mut peer = Peer::client(ours, &[]).await;
+    peer.credits = false;
+    peer.call(1, &request("/test.Kit/Repeat"), "20000 5").await;
+    peer.expect_headers(1).await;
+    let (mut came, mut credited) = (0, 0);
+    while came < 20_000 * 10 {
+        came += peer.expect_data(1).await.len();
+        let credit =
+            [0, 1].map(|stream| frame::encode(kind::WINDOW_UPDATE, 0, stream, &[0, 0, 0, 10]));
+        peer.raw(&credit.concat().repeat((came - credited) / 10))
+            .await;
+        credited = came / 10 * 10;
+    }
+    assert_eq!(peer.expect_trailers(1).await.get("grpc-status"), Some("0"));
 }
 
 #[tokio::test(start_paused = true)]

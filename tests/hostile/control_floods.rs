@@ -4,7 +4,7 @@
 //! the calls of other connections on the same thread.
 //!
 //! Guard: the frame meter takes 1,000 of them at once and then 100 a second, and 10 for each HEADERS or DATA frame
-//! that was sent; changes of the window count eightfold. After that, GOAWAY ENHANCE_YOUR_CALM. (`h2` and tonic
+//! that was sent (credit also for each 4 bytes); changes of the window count eightfold. After that, GOAWAY ENHANCE_YOUR_CALM. (`h2` and tonic
 //! answer a million a second.)
 
 use crate::*;
