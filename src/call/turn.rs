@@ -5,6 +5,8 @@
 //! of a few bytes may take microseconds to make. So what one stream does in a row is a turn, bounded by the number of
 //! messages and by time; then others have theirs.
 
+#[cfg(feature = "server")]
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 /// How long a turn may take: many small messages, and little to wait for.
@@ -56,6 +58,13 @@ impl Turn {
     /// Whether it is somebody else's turn.
     pub(crate) fn is_over(&self) -> bool {
         self.is_over
+    }
+
+    /// Lets others have their turn; the task that is polled goes on behind them.
+    #[cfg(feature = "server")]
+    pub(crate) fn pass_on(&mut self, cx: &mut Context<'_>) {
+        self.begin();
+        cx.waker().wake_by_ref();
     }
 
     /// It had to wait, or let others have their turn.

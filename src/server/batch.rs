@@ -42,7 +42,9 @@ pub(crate) fn poll_batch<C: Codec, S: Stream<Item = Result<C::Encode, Status>>>(
                     batch.reserve((BATCH - batch.len()).div_ceil(each) * each);
                 }
                 if turn.made_one() {
-                    break;
+                    // What there is of the batch stays: on a slow machine too, frames are as full as can be.
+                    turn.pass_on(cx);
+                    return Poll::Pending;
                 }
             }
             Poll::Ready(Some(Err(status))) => return Poll::Ready(Some(Err(status))),

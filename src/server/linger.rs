@@ -34,8 +34,10 @@ const LEAST: Duration = Duration::from_secs(1);
 
 /// However much the peer goes on saying, it is listened to for no longer than this, …
 const LONGEST: Duration = Duration::from_secs(300);
-/// … and to no more bytes than this.
-const LISTENS: usize = 1 << 20;
+/// … and to no more bytes than this, …
+pub(crate) const LISTENS: usize = 1 << 20;
+/// … of a peer that was cut, who has but a GOAWAY to take, to no more than this: what a flood has under way.
+pub(crate) const LISTENS_BRIEFLY: usize = 128 << 10;
 
 /// What a slow peer may not have taken yet of all that was written to it.
 #[derive(Debug)]
@@ -81,13 +83,14 @@ impl Untaken {
     }
 }
 
-/// Listens, and does not hear, until the peer has closed, was silent for too long (at most `longest`), says too much, or
-/// the server's drain is over. Gives how much of what was written it has taken, as far as is known.
+/// Listens, and does not hear, until the peer has closed, was silent for too long (at most `longest`), has said more than
+/// `listens` bytes, or the server's drain is over. Gives how much of what was written it has taken, as far as is known.
 pub(crate) async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(
     outlet: &Outlet<IO>,
     drain: &mut ConnectionDrain,
     mut untaken: Untaken,
     longest: Duration,
+    listens: usize,
 ) -> u64 {
     let written = outlet.progress().written;
     untaken.look(Instant::now(), written);
@@ -105,7 +108,7 @@ pub(crate) async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(
                 Ok(0) | Err(_) => return Poll::Ready(true),
                 Ok(n) => heard += n,
             }
-            if heard >= LISTENS {
+            if heard >= listens {
                 return Poll::Ready(false);
             }
             alarm.as_mut().reset(end.min(Instant::now() + silence));

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::Connection;
 use crate::server::closed::Closed;
-use crate::server::linger::{hang_up, linger};
+use crate::server::linger::{LISTENS, LISTENS_BRIEFLY, hang_up, linger};
 
 /// How long the end of a connection waits for handlers to be dropped. One that blocks its thread
 /// cannot be, and must not keep a server from stopping.
@@ -87,11 +87,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         outlet.release_buffers();
         let stall_timeout = shared.limits.stall_timeout;
         let taken = match closed {
-            Closed::Done if calls > 0 => linger(&outlet, &mut drain, untaken, stall_timeout).await,
+            Closed::Done if calls > 0 => {
+                linger(&outlet, &mut drain, untaken, stall_timeout, LISTENS).await
+            }
             // What it has to take is why it is closed.
             Closed::Protocol(_) | Closed::Guarded(_) => {
                 let longest = stall_timeout.min(LAST_GOAWAY);
-                linger(&outlet, &mut drain, untaken, longest).await
+                linger(&outlet, &mut drain, untaken, longest, LISTENS_BRIEFLY).await
             }
             _ => hang_up(&outlet, untaken, is_unanswered),
         };
