@@ -461,7 +461,12 @@ async fn b20_the_fallback_has_limits_of_its_own() {
             code::RESOURCE_EXHAUSTED,
             "max_encoding_message_size",
         ),
-        (5, "abcde", code::RESOURCE_EXHAUSTED, "max_decoding_message_size"),
+        (
+            5,
+            "abcde",
+            code::RESOURCE_EXHAUSTED,
+            "max_decoding_message_size",
+        ),
     ];
     for (stream, text, code, names) in rows {
         peer.call(stream, &request("/any.Service/Echo"), text).await;
