@@ -125,6 +125,16 @@ pub(crate) fn has_status(headers: &HeaderMap) -> bool {
     headers.contains_key(&GRPC_STATUS)
 }
 
+/// Is OK all they say? Most ends are such, and need not be [read](read_end).
+#[cfg(feature = "client")]
+#[inline]
+pub(crate) fn is_bare_ok(trailers: &HeaderMap) -> bool {
+    let ok = |(name, value): (&HeaderName, &HeaderValue)| {
+        *name == GRPC_STATUS && value.as_bytes() == b"0"
+    };
+    trailers.len() == 1 && trailers.iter().next().is_some_and(ok)
+}
+
 /// How a call ended: its trailing metadata after OK, else the error. `None` is a stream that ended
 /// without trailers.
 pub(crate) fn read_end(trailers: Option<HeaderMap>) -> Result<MetadataMap, Status> {

@@ -99,6 +99,18 @@ impl Receiver {
         self.source.poll_trailers(cx)
     }
 
+    /// The trailers, if the last message was read and they are here. `None` says nothing: then ask
+    /// [`poll_message`](Self::poll_message).
+    #[cfg(feature = "client")]
+    pub(crate) fn trailers_now(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Option<Result<Option<HeaderMap>, Status>> {
+        // Else there is more of a message, or another.
+        self.decoder.finish().ok()?;
+        self.source.trailers_now(cx)
+    }
+
     /// Whether the peer has sent all it will and all of it was read: no poll is needed to know. A frame
     /// that brought one message may hold another, or the beginning of one.
     pub(crate) fn is_finished(&mut self) -> bool {

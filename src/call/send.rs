@@ -31,7 +31,12 @@ pub(crate) fn encode<C: Codec>(
 ) -> Result<(), Status> {
     let start = buf.len();
     // The codec may guess too much: for what may not be sent no room is made.
-    buf.reserve(PREFIX_LEN + codec.encoded_len(item).min(max_len).min(LONGEST));
+    let room = PREFIX_LEN + codec.encoded_len(item).min(max_len).min(LONGEST);
+    if buf.capacity() == 0 {
+        *buf = BytesMut::with_capacity(room); // cheaper than room in one that has none
+    } else {
+        buf.reserve(room);
+    }
     buf.extend_from_slice(&[0; PREFIX_LEN]);
     let encoded = codec.encode(item, buf).and_then(|()| {
         let len = buf.len() - start - PREFIX_LEN;

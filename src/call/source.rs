@@ -152,6 +152,25 @@ impl Source {
         polled.map_err(|error| status_of(error, side))
     }
 
+    /// The trailers, if nothing else is left of the stream. `None` says nothing about it: then ask
+    /// [`poll_data`](Self::poll_data). It is asked where DATA is not expected, and spares the look for it, in which
+    /// `h2` takes the trailers out of their queue and puts them back.
+    #[cfg(feature = "client")]
+    pub(crate) fn trailers_now(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Option<Result<Option<HeaderMap>, Status>> {
+        // `h2` gives them in their turn only: behind DATA that was not taken they are `Pending`.
+        let Reach::Own(stream) = &mut self.reach else {
+            return None;
+        };
+        let Poll::Ready(polled) = stream.poll_trailers(cx) else {
+            return None;
+        };
+        self.ended = polled.is_ok();
+        Some(polled.map_err(|error| status_of(error, self.side)))
+    }
+
     /// Whether all has come and was read: no poll is needed to know.
     pub(crate) fn is_finished(&mut self) -> bool {
         self.ended = match &self.reach {

@@ -447,20 +447,33 @@ async fn one_answer<C: Codec>(
         Err(foreign) => return Err(Box::pin(foreign.quote()).await.into()),
     };
     let mut message = None;
+    let mut end = None;
     while let Some(mut payload) = poll_fn(|cx| receiver.poll_message(cx)).await? {
         if message.is_some() {
             return Err(wrong_count("more than 1").into());
         }
         message = Some(codec.decode(&mut payload)?);
-    }
-    //= GRPC-RES-PRECEDENCE  an error in the trailers wins over a message that came before it
-    let end = trailers::read_end(poll_fn(|cx| receiver.poll_trailers(cx)).await?);
-    let trailers = end.map_err(|status| after_headers(status, &metadata))?;
-    match message {
-        Some(message) => {
-            let trailers = (!trailers.is_empty()).then(|| Box::new(trailers));
-            Ok(Response::received(metadata, message, trailers))
+        // Mostly the trailers came with the message.
+        end = poll_fn(|cx| Poll::Ready(receiver.trailers_now(cx))).await;
+        if end.is_some() {
+            break;
         }
+    }
+    let end = match end {
+        Some(end) => end?,
+        None => poll_fn(|cx| receiver.poll_trailers(cx)).await?,
+    };
+    //= GRPC-RES-PRECEDENCE  an error in the trailers wins over a message that came before it
+    let trailers = match end {
+        Some(end) if trailers::is_bare_ok(&end) => None,
+        end => {
+            let end = trailers::read_end(end);
+            let trailers = end.map_err(|status| after_headers(status, &metadata))?;
+            (!trailers.is_empty()).then(|| Box::new(trailers))
+        }
+    };
+    match message {
+        Some(message) => Ok(Response::received(metadata, message, trailers)),
         None => Err(wrong_count("0").into()),
     }
 }

@@ -5,13 +5,8 @@
 //! `call` is the life of one RPC: `admission` is when it may leave, in the `order` of the queue, `header_list` whether it may at all, `asked` how it is given up, `stage`
 //! how far it came, `foreign` what is made of an answer that is no gRPC, `shown` what interceptors see of one,
 //! `uploading` how one large request is sent, `pump` the task that sends a stream of them, and `retry` whether it may have another; `held` is a call as a
-//! conversation, and `opening` how that begins. [`Channel`] is what people hold, and `calls` what generated
-//! way of `attempts`, `connect`, `connection` and `backoff`; `call` is the life of one RPC, `foreign` what
-//! is made of an answer that is no gRPC, `pump` the task that sends a call's requests, and `retry` whether it may
-//! have another; `held` is a call as a conversation, and
-//! `opening` how that begins; `doubt` is what an
-//! expired call thinks of its connection. [`Channel`] is what people hold, and `calls` what generated
-//! clients stand on. Never sees the server's side.
+//! conversation, and `opening` how that begins; `doubt` is what an expired call thinks of its connection.
+//! [`Channel`] is what people hold, and `calls` what generated clients stand on. Never sees the server's side.
 
 mod addresses;
 mod admission;

@@ -294,7 +294,12 @@ impl Decoder {
     }
 
     /// Makes `chunk` the oldest one with bytes in it; `false` if there is none.
+    #[inline]
     fn turn_page(&mut self) -> bool {
+        !self.chunk.is_empty() || self.turn_empty_page()
+    }
+
+    fn turn_empty_page(&mut self) -> bool {
         while self.chunk.is_empty() {
             match self
                 .pieces

@@ -520,6 +520,79 @@ async fn b62_two_messages_where_one_is_due_are_unimplemented() {
     }
 }
 
+/// How an answer's end comes: with its message or after it, and as what.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Trailers(&'static str),
+    EmptyData,
+    Reset,
+}
+
+#[tokio::test]
+async fn b62_an_answer_is_the_same_however_its_frames_are_cut_and_when_they_come() {
+    let whole = message("b");
+    let two = [whole.clone(), message("c")].concat();
+    let cuts: [&[&[u8]]; 6] = [
+        &[&whole],
+        &[&whole[..3], &whole[3..]],
+        &[&whole[..5], &whole[5..]],
+        &[&two],
+        &[&whole, &two[whole.len()..]],
+        &[&two[..whole.len() + 2], &two[whole.len() + 2..]],
+    ];
+    let ends = [
+        End::Trailers("0"),
+        End::Trailers("9"),
+        End::EmptyData,
+        End::Reset,
+    ];
+    let (channel, mut peer) = connected().await;
+    for (cut, pieces) in cuts.into_iter().enumerate() {
+        for end in ends {
+            // With a pause, whoever waits for the answer looks between any two frames.
+            for pause in [false, true] {
+                let call = unary(&channel, "a");
+                let stream = peer.expect_call("a").await;
+                peer.headers(stream, 0, &response()).await;
+                for piece in pieces {
+                    if pause {
+                        peer.ping().await;
+                    }
+                    peer.data(stream, 0, piece).await;
+                }
+                if pause {
+                    peer.ping().await;
+                }
+                match end {
+                    End::Trailers(code) => {
+                        peer.headers(stream, END_STREAM, &[("grpc-status", code)])
+                            .await;
+                    }
+                    End::EmptyData => peer.data(stream, END_STREAM, b"").await,
+                    End::Reset => peer.reset(stream, INTERNAL_ERROR).await,
+                }
+                let answer = ended(call).await;
+                let found = answer.as_ref().map_err(Status::code);
+                let what = format!("cut {cut}, {end:?}, pause {pause}: {answer:?}");
+                match (cut < 3, end) {
+                    (true, End::Trailers("0")) => {
+                        assert_eq!(found.expect(&what).get_ref(), "b", "{what}");
+                    }
+                    (true, End::Trailers(_)) => {
+                        assert_eq!(found.unwrap_err(), Code::FailedPrecondition, "{what}");
+                    }
+                    (true, _) => assert_eq!(found.unwrap_err(), Code::Internal, "{what}"),
+                    // `h2` throws away what a reset stream has not been asked for.
+                    (false, End::Reset) => assert!(found.is_err(), "{what}"),
+                    (false, _) => {
+                        assert_eq!(found.unwrap_err(), Code::Unimplemented, "{what}");
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn b63_an_error_wins_over_the_message_before_it() {
     let answer = reply_to_unary(async |peer: &mut Peer, stream| {
