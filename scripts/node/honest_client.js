@@ -41,9 +41,10 @@ function witnessed(check) {
 // The handler waits so long before it answers the first, and so reads no other meanwhile.
 async function allComeBack(client, count, lag) {
   const call = client.Bidi(soon(250_000));
+  const failed = new Promise((resolve) => { call.once('error', resolve); });
   call.write({ text: '0', delay_ms: lag });
   for (let n = 1; n < count; n += 1) {
-    if (!call.write({ text: String(n) })) await new Promise((resolve) => { call.once('drain', resolve); call.once('error', resolve); });
+    if (!call.write({ text: String(n) })) await Promise.race([failed, new Promise((resolve) => { call.once('drain', resolve); })]);
   }
   call.end();
   let number = 0;
@@ -74,8 +75,8 @@ const checks = {
         })));
         return call;
       });
-      // Half of the bursts have left before they are cancelled.
-      if (burst % 2) await unary(client, { text: 'they have left' });
+      // What is cancelled before it has a stream, grpc-js opens all the same, never resets, and so leaves open.
+      await unary(client, { text: 'they have left' });
       calls.forEach((call) => call.cancel());
       await Promise.all(ends);
       assert.equal((await unary(client, { text: 'beside' })).text, 'beside');
