@@ -272,6 +272,23 @@ impl SharedLane {
         Poll::Pending
     }
 
+    /// `Ready` when this side has given the call up. Whoever waits for the answer must see it, and give up too.
+    #[cfg(feature = "client")]
+    pub(crate) fn poll_cancelled(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut lane = self.lock();
+        match lane.over {
+            Some(Over::Cancelled) => Poll::Ready(()),
+            Some(_) => Poll::Pending,
+            None => {
+                match &mut lane.waiting.over {
+                    Some(waker) => waker.clone_from(cx.waker()),
+                    none => *none = Some(cx.waker().clone()),
+                }
+                Poll::Pending
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Lane> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -355,7 +372,10 @@ impl Lane {
                 //= GRPC-EARLY-CLOSE-CLIENT  answered before our end: RST_STREAM(NO_ERROR)
                 Over::Answered if !self.half_closed => stream.send_reset(Reason::NO_ERROR),
                 //= GRPC-CANCEL  cancel is RST_STREAM(CANCEL)
-                Over::Cancelled => stream.send_reset(Reason::CANCEL),
+                Over::Cancelled if self.committed => stream.send_reset(Reason::CANCEL),
+                // Before the answer has begun, the stream is reset by whoever waits for it, in its turn: see
+                // `poll_cancelled`.
+                Over::Cancelled => {}
                 Over::Answered | Over::Reset(_) | Over::Lost => {}
             }
         }

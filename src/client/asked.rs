@@ -9,6 +9,11 @@
 //! So of calls that are given up [`Young`], before the peer was heard after their HEADERS, a few are reset at once;
 //! the others stay as they are for some milliseconds, in their places, and are let go a few at a time. A peer
 //! that answers meanwhile has spared both sides the reset.
+//!
+//! Time alone is no reason to let more of them go: a peer that stands still for a second, since its machine is
+//! busy, would find all of them at once when it goes on. So the next few follow when the peer has read the last
+//! ones. SETTINGS ask for that: they must be acknowledged without delay (RFC 9113 §6.5.3), and servers do not
+//! count them as they count PINGs.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -31,8 +36,14 @@ use crate::conn::unread::Unread;
 /// So many young calls are reset in a burst. Servers bear 20 (`h2`) or hundreds (nghttp2, Envoy).
 const BURST: usize = 16;
 
-/// A peer that does not take calls up within this time is slow by any measure.
+/// From one few to the next, at least.
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
+
+/// A peer that has not acknowledged SETTINGS for so long is not waited for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The same, where it has others to acknowledge, and can be asked for no more.
+pub(super) const LESS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A request that was sent, until its answer has begun; then the call's place on its connection.
 pub(super) struct Asked {
@@ -125,10 +136,14 @@ impl Asked {
         let connection = permit.connection.clone();
         if let Some(kept) = connection.places.young.keep((response, permit)) {
             drop(kept);
-        } else if let Some(lane) = &self.lane {
+            return;
+        }
+        if let Some(lane) = &self.lane {
             // What it would reset at once is reset in its turn.
             lane.let_go();
         }
+        // Nothing was reset that would wake it.
+        connection.places.doubts.wake();
     }
 }
 
@@ -155,22 +170,15 @@ pub(super) struct Young {
     queue: Mutex<Queue>,
 }
 
+#[derive(Default)]
 struct Queue {
-    /// So many may be reset before the next pause. `<= BURST`.
-    left: usize,
+    /// So many were reset, and the peer need not have read it. `<= BURST`.
+    unread: usize,
+    /// So many of them were reset before the peer was asked. `None` if it was not. `<= unread`.
+    asked: Option<usize>,
     kept: VecDeque<Kept>,
     /// The connection is gone: nothing is kept any more.
     over: bool,
-}
-
-impl Default for Queue {
-    fn default() -> Self {
-        Self {
-            left: BURST,
-            kept: VecDeque::new(),
-            over: false,
-        }
-    }
 }
 
 impl Young {
@@ -181,27 +189,50 @@ impl Young {
             return Some(call);
         }
         self.busy.store(true, Ordering::SeqCst);
-        if queue.left > 0 {
-            queue.left -= 1;
+        if queue.unread < BURST {
+            queue.unread += 1;
             return Some(call);
         }
         queue.kept.push_back(call);
         None
     }
 
-    /// Is there anything to do after the next pause? The reset that made it so has the connection's task woken.
+    /// Is there anything to do for the connection's task?
     #[inline]
     pub(super) fn is_busy(&self) -> bool {
         self.busy.load(Ordering::SeqCst)
     }
 
-    /// A pause is over: the next few are reset.
+    /// Shall the peer be asked now whether it has read the last ones? A few are not worth it.
+    pub(super) fn shall_ask(&self) -> bool {
+        let queue = self.lock();
+        queue.asked.is_none() && queue.are_many()
+    }
+
+    /// The peer was asked.
+    pub(super) fn asked(&self) {
+        let mut queue = self.lock();
+        queue.asked = Some(queue.unread);
+    }
+
+    /// A pause is over, and nobody has answered. `true` if there is nothing to wait for.
+    pub(super) fn rest(&self) -> bool {
+        let queue = self.lock();
+        let rests = queue.asked.is_none() && !queue.are_many();
+        if rests {
+            self.busy.store(false, Ordering::SeqCst);
+        }
+        rests
+    }
+
+    /// A pause is over, and the peer has read what it was asked for: the next few are reset.
     pub(super) fn let_go(&self) {
         let mut queue = self.lock();
-        let now = queue.kept.len().min(BURST);
+        let read = queue.asked.take().unwrap_or(queue.unread);
+        queue.unread -= read.min(queue.unread);
+        let now = queue.kept.len().min(BURST - queue.unread);
+        queue.unread += now;
         let gone: Vec<Kept> = queue.kept.drain(..now).collect();
-        queue.left = BURST - now;
-        self.busy.store(now > 0, Ordering::SeqCst);
         drop(queue);
         drop(gone);
     }
@@ -217,5 +248,11 @@ impl Young {
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn are_many(&self) -> bool {
+        self.unread > BURST / 2 || !self.kept.is_empty()
     }
 }

@@ -328,7 +328,8 @@ async fn ask_for_stream<C: Codec>(
     let guard = LaneGuard::new(&lane);
     lane.attach(stream)?;
     pump::spawn(&lane, channel, call.deadline);
-    let answers = answer_stream(channel, call, codec, asked.by(&lane), Some(lane)).await?;
+    let answers = answer_stream(channel, call, codec, asked.by(&lane), Some(lane.clone()));
+    let answers = unless_cancelled(&lane, answers).await?;
     guard.pass_on();
     Ok(answers)
 }
@@ -410,7 +411,7 @@ impl Outgoing {
                 let failed = match self.open(channel).await {
                     Ok(opened) => {
                         lane.attach(opened.stream)?;
-                        match attempt(opened.asked.by(lane)).await {
+                        match unless_cancelled(lane, attempt(opened.asked.by(lane))).await {
                             Ok(answer) => return Ok(answer),
                             Err(failed) => failed,
                         }
@@ -426,6 +427,19 @@ impl Outgoing {
             .await
             .map_err(|status| self.settle(channel, status))
     }
+}
+
+/// What waits for an answer, until `lane` is cancelled: a failure of its own, or an end that was dropped.
+async fn unless_cancelled<T>(
+    lane: &SharedLane,
+    work: impl Future<Output = Result<T, Failed>>,
+) -> Result<T, Failed> {
+    let mut work = pin!(work);
+    poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Pending => lane.poll_cancelled(cx).map(|()| Err(lane.told().into())),
+        ready => ready,
+    })
+    .await
 }
 
 /// Waits for an answer of one message, to its trailers.

@@ -53,6 +53,8 @@ pub(super) fn run(
         held_back: None,
         read: 0,
         let_go_at: None,
+        asked_to_read: None,
+        stream_window: config.http2.stream_window,
         laps: Laps::default(),
         heard: 0,
         asked_at: None,
@@ -98,6 +100,11 @@ struct Connection {
     read: u64,
     /// When calls that were given up young may be reset.
     let_go_at: Option<Instant>,
+    /// Where the peer was asked with SETTINGS to read what was sent: how many it had acknowledged before, and until
+    /// when that is waited for. No number if it has others to acknowledge first.
+    asked_to_read: Option<(Option<u64>, Instant)>,
+    /// What those SETTINGS say: nothing new.
+    stream_window: u32,
     /// Whether others speak first, before it writes.
     laps: Laps,
     /// HEADERS and DATA that have come; how many they were when a doubt last made it ask.
@@ -145,7 +152,7 @@ impl Connection {
         if let Poll::Ready(end) = Pin::new(&mut self.h2).poll(cx) {
             return Poll::Ready(End::H2(end));
         }
-        self.look_at_calls();
+        self.look_at_calls(cx);
         while self.alarm.poll(cx).is_ready() {
             if let Err(why) = self.look_around() {
                 return Poll::Ready(End::Dead(why));
@@ -220,22 +227,56 @@ impl Connection {
     }
 
     /// Calls ask how often the peer was heard; and some were given up and cannot be reset at once.
-    fn look_at_calls(&mut self) {
+    fn look_at_calls(&mut self, cx: &Context<'_>) {
         let read = self.outlet.progress().read;
         if read != self.read {
             self.read = read;
             self.calls.hear();
         }
         if self.calls.young.is_busy() {
-            self.let_go_later();
+            self.let_go_later(cx);
         }
     }
 
     #[cold]
-    fn let_go_later(&mut self) {
-        let next = || Instant::now() + asked::PAUSE;
-        let at = *self.let_go_at.get_or_insert_with(next);
+    fn let_go_later(&mut self, cx: &Context<'_>) {
+        let now = Instant::now();
+        let at = *self.let_go_at.get_or_insert(now + asked::PAUSE);
         self.alarm.ring_by(at);
+        let waits_for_others = matches!(self.asked_to_read, Some((None, _)));
+        if waits_for_others || self.calls.young.shall_ask() {
+            let acks = self.outlet.settings_acks();
+            let asked = self.h2.set_initial_window_size(self.stream_window).is_ok();
+            self.asked_to_read = Some(match self.asked_to_read {
+                _ if asked => (Some(acks), now + asked::PATIENCE),
+                Some((_, until)) => (None, until),
+                None => (None, now + asked::LESS_PATIENCE),
+            });
+            if asked {
+                self.calls.young.asked();
+                // `h2` writes them in its next turn.
+                cx.waker().wake_by_ref();
+            }
+        }
+    }
+
+    /// A pause is over, for calls that were given up young.
+    #[cold]
+    fn let_go(&mut self, now: Instant) {
+        self.let_go_at = None;
+        let read = self.asked_to_read.is_some_and(|(acks, until)| {
+            let acknowledged = acks.is_some_and(|acks| self.outlet.settings_acks() > acks);
+            acknowledged || now >= until
+        });
+        if read {
+            self.asked_to_read = None;
+            self.calls.young.let_go();
+        }
+        if !self.calls.young.rest() {
+            let at = now + asked::PAUSE;
+            self.let_go_at = Some(at);
+            self.alarm.ring_by(at);
+        }
     }
 
     #[cold]
@@ -287,11 +328,9 @@ impl Connection {
     fn look_around(&mut self) -> Result<(), String> {
         let now = Instant::now();
         if self.let_go_at.is_some_and(|at| at <= now) {
-            self.let_go_at = None;
-            self.calls.young.let_go();
-        }
-        if self.calls.young.is_busy() {
-            self.let_go_later();
+            self.let_go(now);
+        } else if let Some(at) = self.let_go_at {
+            self.alarm.ring_by(at);
         }
         let moved = self.outlet.progress();
         let is_still = moved == self.moved;

@@ -32,6 +32,13 @@ impl Doubts {
         let _ = self.task.set(cx.waker().clone());
     }
 
+    /// Wakes the connection's task.
+    pub(super) fn wake(&self) {
+        if let Some(task) = self.task.get() {
+            task.wake_by_ref();
+        }
+    }
+
     /// So many HEADERS and DATA have come.
     pub(super) fn heard(&self, frames: u64) {
         self.heard.store(frames, Ordering::Relaxed);
@@ -65,9 +72,7 @@ impl Wait {
         let nothing_came = doubts.heard.load(Ordering::Relaxed) == self.heard;
         if nothing_came && timer::now() >= self.until {
             doubts.raised.store(true, Ordering::Relaxed);
-            if let Some(task) = doubts.task.get() {
-                task.wake_by_ref();
-            }
+            doubts.wake();
         }
     }
 }

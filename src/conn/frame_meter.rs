@@ -114,6 +114,8 @@ pub(crate) struct FrameMeter {
     waiting: u32,
     waiting_late: u32,
     settings: Option<PeerSettings>,
+    /// SETTINGS of this side's that the peer has acknowledged.
+    settings_acks: u64,
     goaway: Option<GoAway>,
     /// PINGs that were answered.
     pongs: u64,
@@ -177,6 +179,7 @@ impl FrameMeter {
             waiting: 0,
             waiting_late: 0,
             settings: None,
+            settings_acks: 0,
             goaway: None,
             pongs: 0,
             verdict: None,
@@ -431,6 +434,7 @@ impl FrameMeter {
                     self.spend(WINDOW_CHANGE_COST - 1);
                 }
             }
+            kind::SETTINGS => self.settings_acks += 1,
             kind::PING if !is_ack => self.ping(),
             kind::PING => self.pongs += 1,
             kind::GOAWAY => self.goaway = GoAway::parse(payload).or(self.goaway.take()),
@@ -566,6 +570,12 @@ impl FrameMeter {
     /// Whether the peer has said GOAWAY, and what with it.
     pub(crate) fn goaway(&self) -> Option<&GoAway> {
         self.goaway.as_ref()
+    }
+
+    /// How many SETTINGS of this side's the peer has acknowledged.
+    #[cfg(feature = "client")]
+    pub(crate) fn settings_acks(&self) -> u64 {
+        self.settings_acks
     }
 
     /// The peer's SETTINGS, once the first of them are complete.

@@ -668,6 +668,99 @@ async fn c04_a_burst_of_dropped_calls_is_reset_a_few_at_a_time() {
     }
 }
 
+/// A server that stands still for some seconds finds no more of them than it bears when it goes on: whoever gives
+/// up, a caller or a deadline, and whatever kind of call.
+#[tokio::test(start_paused = true)]
+async fn c04_a_server_that_stands_still_does_not_find_a_burst_of_resets() {
+    for kind in 0..5 {
+        for limit in [None, Some(ms(50))] {
+            let (channel, mut peer, _peers) = limited(256).await;
+            settled().await;
+            let mut given_up: Vec<JoinHandle<()>> = Vec::new();
+            for _ in 0..200 {
+                let call = begun(&channel, kind, limit);
+                given_up.push(tokio::spawn(
+                    async move { drop(timeout(ms(60), call).await) },
+                ));
+            }
+            for call in given_up {
+                ended(call).await;
+            }
+            sleep(ms(4_000)).await;
+
+            let (mut begun, mut reset, mut most) = (0, 0, 0);
+            for _ in 0..60 {
+                peer.ping().await;
+                let mut now = 0;
+                while let Some(frame) = waiting(&mut peer).await {
+                    begun += usize::from(matches!(frame, Frame::Headers { .. }));
+                    now += usize::from(matches!(frame, Frame::Reset { .. }));
+                }
+                reset += now;
+                most = most.max(now);
+                sleep(ms(10)).await;
+            }
+            assert_eq!((begun, reset), (200, 200), "kind {kind}, {limit:?}");
+            assert!(most <= 20, "kind {kind}, {limit:?}: {most} at once");
+        }
+    }
+}
+
+/// A call of any kind that sends one message, and waits for an answer.
+fn begun(
+    channel: &Channel,
+    kind: usize,
+    limit: Option<Duration>,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn within<T>(message: T, limit: Option<Duration>) -> Request<T> {
+        let mut request = Request::new(message);
+        limit
+            .into_iter()
+            .for_each(|limit| request.set_timeout(limit));
+        request
+    }
+    let channel = channel.clone();
+    let one = || Bytes::from("a");
+    let many = move || {
+        use stream::StreamExt;
+        stream::iter([one()]).chain(stream::pending())
+    };
+    Box::pin(async move {
+        match kind {
+            0 => drop(
+                channel
+                    .unary(path(), BytesCodec, within(one(), limit))
+                    .await,
+            ),
+            1 => drop(
+                channel
+                    .server_streaming(path(), BytesCodec, within(one(), limit))
+                    .await,
+            ),
+            2 => drop(
+                channel
+                    .client_streaming(path(), BytesCodec, within(many(), limit))
+                    .await,
+            ),
+            3 => drop(
+                channel
+                    .streaming(path(), BytesCodec, within(many(), limit))
+                    .await,
+            ),
+            _ => {
+                let call = held(&channel);
+                let call = match limit {
+                    Some(limit) => call.with_timeout(limit),
+                    None => call,
+                };
+                let (mut sender, mut receiver) = call.split();
+                let _ = sender.send(one()).await;
+                let _ = receiver.message().await;
+            }
+        }
+    })
+}
+
 /// A frame that was heard and not asked for.
 async fn waiting(peer: &mut Peer) -> Option<Frame> {
     let any = peer.waiting().next().is_some();

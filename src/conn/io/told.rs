@@ -87,6 +87,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
         }
     }
 
+    /// How many SETTINGS of this side's the peer has acknowledged.
+    #[cfg(feature = "client")]
+    pub(crate) fn settings_acks(&self) -> u64 {
+        lock(&self.0).meter.settings_acks()
+    }
+
     /// Whether the peer has said GOAWAY, and what with it.
     #[cfg(feature = "client")]
     pub(crate) fn goaway(&self) -> Option<GoAway> {
