@@ -224,6 +224,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for BatchedIo<IO> {
     ) -> Poll<io::Result<()>> {
         let mut shared = lock(&self.0);
         shared.check()?;
+        #[cfg(feature = "client")]
         let before = dst.filled().len();
         let read = ready!(shared.poll_read(cx, dst));
         #[cfg(feature = "client")]
