@@ -5,6 +5,9 @@
 //! reason to ping, to measure the path, and wipes the strikes out. Here so does credit that the client gives, which
 //! it does for what it has received, however long ago that was sent; and so do its new calls and DATA, since who
 //! works is not merely keeping a connection alive.
+//!
+//! A client that pings exactly as often as it may is not early because the network, or its timer, was late the time
+//! before: its pings are measured by when they were due, with some slack that is not renewed.
 
 use std::time::Duration;
 
@@ -15,6 +18,12 @@ const IDLE_INTERVAL: Duration = Duration::from_secs(2 * 60 * 60);
 
 //= KEEPALIVE-STRIKES  more than 2 bad pings: GOAWAY ENHANCE_YOUR_CALM, "too_many_pings"
 const MAX_STRIKES: u32 = 2;
+
+/// A PING may come so much before it is due, or a tenth of the interval, if that is less.
+const SLACK: Duration = Duration::from_millis(500);
+
+/// Longer is never. It can be added to any moment.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How often clients may ping: [`Server`](crate::Server) documents both.
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +44,8 @@ impl Default for PingPolicy {
 /// See the file's head.
 #[derive(Debug, Default)]
 pub(crate) struct PingStrikes {
-    /// When the last PING came.
-    last: Option<Instant>,
+    /// When the next PING may come. `None` before the first.
+    due: Option<Instant>,
     /// `0 <= strikes <= MAX_STRIKES`, until the end.
     strikes: u32,
     /// How much had been sent, and how much had come that is a reason, by then.
@@ -52,18 +61,22 @@ impl PingStrikes {
         reasons: u64,
         now: Instant,
     ) -> bool {
-        let last = self.last.replace(now);
-        if reasons != self.reasons {
-            (self.reasons, self.strikes) = (reasons, 0);
-            return false;
-        }
         let interval = if has_calls || policy.permit_without_calls {
             policy.permit_interval
         } else {
             policy.permit_interval.max(IDLE_INTERVAL)
         };
-        if last.is_some_and(|last| now.saturating_duration_since(last) < interval) {
+        let interval = interval.min(LONGEST);
+        let slack = SLACK.min(interval / 10);
+        let due = self.due.filter(|_| reasons == self.reasons);
+        if reasons != self.reasons {
+            (self.reasons, self.strikes) = (reasons, 0);
+        }
+        if due.is_some_and(|due| due.saturating_duration_since(now) > slack) {
             self.strikes += 1;
+            self.due = now.checked_add(interval);
+        } else {
+            self.due = due.unwrap_or(now).max(now).checked_add(interval);
         }
         self.strikes > MAX_STRIKES
     }
@@ -72,6 +85,21 @@ impl PingStrikes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn b81_pings_as_often_as_permitted_are_not_early_because_one_was_late() {
+        let policy = PingPolicy {
+            permit_interval: Duration::from_secs(10),
+            permit_without_calls: false,
+        };
+        let (mut strikes, begin) = (PingStrikes::default(), Instant::now());
+        for n in 0..10_000 {
+            // Up to half a second late, by turns.
+            let late = Duration::from_millis(n * 7919 % 500);
+            let at = begin + Duration::from_secs(10 * n) + late;
+            assert!(!strikes.ping(policy, true, 1, at), "ping {n}");
+        }
+    }
 
     //= KEEPALIVE-STRIKES  type=test
     #[test]
@@ -84,7 +112,7 @@ mod tests {
         let (five, ten) = (policy(5 * MIN, false), policy(10, false));
         // Pings: seconds since the one before, whether calls are open, whether anything was sent since.
         type Pings = &'static [(u64, bool, bool)];
-        let rows: [(PingPolicy, Pings, bool, &str); 10] = [
+        let rows: [(PingPolicy, Pings, bool, &str); 12] = [
             (
                 five,
                 &[(0, true, false); 3],
@@ -117,6 +145,16 @@ mod tests {
                 &[(10, false, false); 99],
                 false,
                 "and without calls",
+            ),
+            (ten, &[(8, true, false); 4], true, "a fifth too soon each"),
+            (
+                PingPolicy {
+                    permit_interval: Duration::MAX,
+                    permit_without_calls: true,
+                },
+                &[(86_400, true, false); 4],
+                true,
+                "never",
             ),
             (
                 five,

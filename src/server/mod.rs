@@ -305,7 +305,7 @@ impl Server {
     /// How often a client may PING while it has calls open, unless there is something to ping for: HEADERS or DATA
     /// that were sent to it, or credit that it gives. Default 5 minutes, as gRPC has it. The third PING in a row that
     /// comes too soon is answered with GOAWAY ENHANCE_YOUR_CALM and the text `too_many_pings`, and the
-    /// connection is closed. Lower it when clients' keepalive (`keepalive_time` and such) is set to less.
+    /// connection is closed; half a second too soon is none. Lower it when clients' keepalive (`keepalive_time` and such) is set to less.
     pub fn http2_keepalive_permit_interval(mut self, interval: Duration) -> Self {
         self.limits.ping_policy.permit_interval = interval;
         self
