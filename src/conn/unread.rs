@@ -6,7 +6,7 @@
 //! ever. Or it belongs to a call of one message that nobody polls, or whose answer's head nobody
 //! has read: that cannot be reached, so it is *carried* in the books, and bounded.
 //!
-//! The books are made up when the [`Ledger`](super::ledger::Ledger) is full or somebody asked for it, and not for each
+//! The books are made up when the [`Ledger`] is full or somebody asked for it, and not for each
 //! frame. What is said to them meanwhile is a number in a list.
 
 use std::collections::{HashMap, HashSet, VecDeque};
