@@ -153,7 +153,12 @@ impl InterceptedCall {
 #[derive(Clone, Default)]
 pub(crate) struct Interceptors {
     /// None if empty. The list is made when things are set up and only read afterwards.
-    list: Option<Arc<Vec<Arc<dyn Erased>>>>,
+    list: Option<Arc<List>>,
+}
+
+#[derive(Clone, Default)]
+struct List {
+    all: Vec<Arc<dyn Erased>>,
     /// Does any of them look at answers?
     sees_answers: bool,
 }
@@ -169,8 +174,8 @@ impl Interceptors {
 
     /// Adds one behind the others.
     pub(crate) fn push_async<I: AsyncInterceptor>(&mut self, interceptor: I) {
-        self.sees_answers = true;
         self.add(Arc::new(Async(interceptor)));
+        self.list_mut().sees_answers = true;
     }
 
     /// These, then `inner`: a server's before a service's.
@@ -179,10 +184,10 @@ impl Interceptors {
             (None, _) => inner.clone(),
             (_, None) => self.clone(),
             (Some(outer), Some(inside)) => Interceptors {
-                list: Some(Arc::new(
-                    outer.iter().chain(inside.iter()).cloned().collect(),
-                )),
-                sees_answers: self.sees_answers || inner.sees_answers,
+                list: Some(Arc::new(List {
+                    all: outer.all.iter().chain(&inside.all).cloned().collect(),
+                    sees_answers: outer.sees_answers || inside.sees_answers,
+                })),
             },
         }
     }
@@ -204,13 +209,16 @@ impl Interceptors {
         mut request: Request<()>,
         call: &mut Option<Box<InterceptedCall>>,
     ) -> Result<Request<()>, Status> {
-        for (at, interceptor) in self.list.iter().flat_map(|list| list.iter()).enumerate() {
+        let Some(list) = &self.list else {
+            return Ok(request);
+        };
+        for (at, interceptor) in list.all.iter().enumerate() {
             let passed = match interceptor.request(request) {
                 Step::Done(result) => result,
                 Step::Wait(future) => future.await,
             };
             request = passed?;
-            if self.sees_answers {
+            if list.sees_answers {
                 *call = Some(Box::new(InterceptedCall::of(&request, at + 1)));
             }
         }
@@ -237,12 +245,19 @@ impl Interceptors {
     }
 
     fn who_let_pass(&self, call: &InterceptedCall) -> impl Iterator<Item = &Arc<dyn Erased>> {
-        let all = self.list.as_deref().map_or(&[][..], Vec::as_slice);
+        let all = self
+            .list
+            .as_ref()
+            .map_or(&[][..], |list| list.all.as_slice());
         all.iter().take(call.passed).rev()
     }
 
     fn add(&mut self, interceptor: Arc<dyn Erased>) {
-        Arc::make_mut(self.list.get_or_insert_default()).push(interceptor);
+        self.list_mut().all.push(interceptor);
+    }
+
+    fn list_mut(&mut self) -> &mut List {
+        Arc::make_mut(self.list.get_or_insert_default())
     }
 }
 
@@ -251,7 +266,7 @@ impl fmt::Debug for Interceptors {
         write!(
             f,
             "{} interceptors",
-            self.list.as_ref().map_or(0, |list| list.len())
+            self.list.as_ref().map_or(0, |list| list.all.len())
         )
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Receiver {
     pub(crate) source: Source,
     decoder: Decoder,
     /// What the decoder holds, where a server counts that.
-    held: Option<Held>,
+    held: Option<Box<Held>>,
     /// Somebody watches the call.
     meter: Option<Arc<Meter>>,
 }
@@ -51,7 +51,7 @@ impl Receiver {
         let buffered = self.source.unread.buffered.as_ref();
         self.held = buffered
             .filter(|_| !is_exempt())
-            .map(|buffered| Held::new(buffered.clone()));
+            .map(|buffered| Box::new(Held::new(buffered.clone())));
     }
 
     /// The next message's bytes; `None` once the peer has ended its DATA in good order.

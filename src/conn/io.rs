@@ -28,7 +28,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -65,6 +65,7 @@ pub(crate) fn batched<IO>(io: IO, meter: FrameMeter) -> (BatchedIo<IO>, Outlet<I
         starved: false,
         in_turns: false,
         was_asked: false,
+        reader: None,
         read_size: READ_MIN,
         pong_is_due: false,
         meter,
@@ -103,6 +104,8 @@ struct Shared<IO> {
     /// The socket was asked in this turn and had no more. It wakes the task when it has, so the next turn asks again:
     /// `h2` would several times in one turn.
     was_asked: bool,
+    /// The task to wake when the socket has more, if that is not who `h2` is polled for.
+    reader: Option<Waker>,
     /// How much the next read asks for: `READ_MIN <= read_size <= READ_MAX`.
     read_size: usize,
     /// `h2` is to hear the answer to a PING that the peer does not answer, between two frames.

@@ -19,7 +19,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
@@ -110,7 +110,6 @@ pub(crate) struct Opened {
     receiver: Option<Receiver>,
     /// Of a stream of requests whose reader may go before the call does.
     kept: Option<Keeper>,
-    deadline: Option<Instant>,
     /// Of the server and of the service, in this order.
     interceptors: Interceptors,
     /// The call as interceptors know it, if any of them wants to see the answer.
@@ -169,7 +168,6 @@ pub(crate) fn open(
         )),
         receiver: Some(receiver),
         kept: None,
-        deadline,
         interceptors: interceptors.clone(),
         intercepted: None,
     };
@@ -210,11 +208,11 @@ impl Opened {
         codec: &C,
         retraction: &Retraction,
     ) -> Result<Request<Streaming<C::Decode>>, Status> {
+        let deadline = Timer::new(self.request.as_ref().and_then(Request::deadline));
         self.intercept().await?;
         let Some(receiver) = self.receiver.take() else {
             return Err(wrong_count("no more"));
         };
-        let deadline = Timer::new(self.deadline);
         let ending = Ending::Request(retraction.clone());
         let messages = Streaming::new(receiver, codec.clone(), deadline, ending);
         Ok(self.take_request().map(|()| messages))
@@ -420,11 +418,11 @@ impl Reply {
     /// Waits for `work`, which runs the user's code, or for what ends the call first.
     ///
     /// However it ends, `work` has been dropped then: its `Drop` is code of the user's too.
-    pub(crate) async fn watch<W: Future>(
+    pub(crate) fn watch<W: Future>(
         &mut self,
         mut work: Pin<&mut Option<W>>,
-    ) -> Result<W::Output, Failure> {
-        poll_fn(|cx| {
+    ) -> impl Future<Output = Result<W::Output, Failure>> {
+        poll_fn(move |cx| {
             if let Poll::Ready(result) = poll_caught(work.as_mut(), cx) {
                 return Poll::Ready(result.map_err(|_| panicked().into()));
             }
@@ -435,17 +433,16 @@ impl Reply {
             let _ = clear_caught(work.as_mut());
             Poll::Ready(Err(over))
         })
-        .await
     }
 
     /// As [`watch`](Self::watch), for code that may read `requests`: it looks for a reset before the code
     /// does, who would take their end for a clean one, and lets it find the reset there.
-    pub(crate) async fn watch_reading<W: Future>(
+    pub(crate) fn watch_reading<W: Future>(
         &mut self,
         mut work: Pin<&mut Option<W>>,
         requests: &Retraction,
-    ) -> Result<W::Output, Failure> {
-        poll_fn(|cx| {
+    ) -> impl Future<Output = Result<W::Output, Failure>> {
+        poll_fn(move |cx| {
             let is_gone = self.poll_retraction(cx, requests).is_ready();
             // Polled where the request arrived, which is where all that came with it was read.
             let is_settled = cx.waker().will_wake(Waker::noop());
@@ -460,7 +457,6 @@ impl Reply {
             let _ = clear_caught(work.as_mut());
             Poll::Ready(Err(over))
         })
-        .await
     }
 
     /// `Ready` when the stream is gone, which whoever reads the requests shall know.

@@ -21,6 +21,7 @@
 //! the socket goes when the peer has had time to take it (`linger.rs`).
 
 mod ending;
+mod own_wakes;
 mod spawned;
 
 use std::future::poll_fn;
@@ -34,6 +35,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use self::own_wakes::OwnWakes;
 use self::spawned::{Spawn, poll_call};
 use super::call::{CallContext, Incoming};
 use super::closed::Closed;
@@ -124,7 +126,15 @@ where
         .with_limits(&limits.http2)
         .watching(unread.clone());
     let (transport, outlet) = batched(io, meter);
-    let h2 = match shake_hands(transport, &outlet, limits, greeting.place(), &mut drain).await {
+    // In a box: it is soon over, and the connection shall not carry room for it.
+    let shaken = Box::pin(shake_hands(
+        transport,
+        &outlet,
+        limits,
+        greeting.place(),
+        &mut drain,
+    ));
+    let h2 = match shaken.await {
         Ok(h2) => h2,
         Err(closed) => return closed,
     };
@@ -141,6 +151,7 @@ where
     });
     let mut connection = Connection {
         h2,
+        own_wakes: OwnWakes::of(Waker::noop().clone()),
         outlet,
         context,
         spawned: Arc::new(Counter::default()),
@@ -167,6 +178,8 @@ where
 
 struct Connection<IO> {
     h2: h2::server::Connection<BatchedIo<IO>, Bytes>,
+    /// What `h2` is polled with.
+    own_wakes: OwnWakes,
     outlet: Outlet<IO>,
     context: Arc<CallContext>,
     spawned: Arc<Counter>,
@@ -218,6 +231,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             Phase::Draining => self.close_gracefully(None),
             Phase::Forced => return Poll::Ready(Closed::Forced),
         }
+        if !self.own_wakes.are_of(cx) {
+            self.move_to(cx);
+        }
         let answered = self.answered();
         if let Poll::Ready(closed) = self.poll_requests(cx) {
             return Poll::Ready(closed);
@@ -241,10 +257,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         if let Err(error) = ready!(self.poll_outlet(cx)) {
             return Poll::Ready(Closed::Io(error));
         }
-        if answered > 0 {
-            self.have_left(answered);
+        if self.upkeep.is_closing() {
+            self.have_left_in_turn(answered, cx);
         }
         Poll::Pending
+    }
+
+    /// It is polled by another task than before.
+    #[cold]
+    fn move_to(&mut self, cx: &Context<'_>) {
+        self.own_wakes = OwnWakes::of(cx.waker().clone());
+        self.outlet.read_for(cx.waker().clone());
     }
 
     /// Step one: every request that has come. `Ready` when the connection is over.
@@ -258,9 +281,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                 .poll_below(self.shared.limits.http2.max_concurrent_streams as usize, cx)
                 .is_pending()
             {
-                return self.h2.poll_closed(cx).map(Closed::from);
+                let closed = self.h2.poll_closed(&mut self.own_wakes.look());
+                self.own_wakes.settle();
+                return closed.map(Closed::from);
             }
-            match ready!(self.h2.poll_accept(cx)) {
+            let Poll::Ready(accepted) = self.h2.poll_accept(&mut self.own_wakes.look()) else {
+                self.own_wakes.settle();
+                return Poll::Pending;
+            };
+            match accepted {
                 Some(Ok((request, respond))) => {
                     if self.reset_guard.is_over(&self.context.resets, self.calls) {
                         return Poll::Ready(Closed::Guarded(Verdict::Resets));

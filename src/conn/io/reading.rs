@@ -2,6 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
+#[cfg(feature = "server")]
+use std::task::Waker;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -22,6 +24,11 @@ const PONG: &[u8; 17] = &[
 
 #[cfg(feature = "server")]
 impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
+    /// The socket wakes `task` from now on when it has more to read, whatever `h2` is polled with.
+    pub(crate) fn read_for(&self, task: Waker) {
+        lock(&self.0).reader = Some(task);
+    }
+
     /// Reads what comes and throws it away; `Ready(Ok(0))` when the peer has closed.
     pub(crate) fn poll_discard(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut space = [0; DISCARDED];
@@ -76,6 +83,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
             // connection which waits for such a peer, as most do, has none here.
             if held == 0 && self.read_size == READ_MIN && dst.remaining() >= READ_MIN {
                 let before = dst.filled().len();
+                let cx = &mut Context::from_waker(self.reader.as_ref().unwrap_or(cx.waker()));
                 let read = Pin::new(&mut self.io).poll_read(cx, dst);
                 self.was_asked = self.in_turns && read.is_pending();
                 ready!(read)?;
@@ -95,6 +103,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
             }
             self.unread.reserve(self.read_size);
             let io = Pin::new(&mut self.io);
+            let cx = &mut Context::from_waker(self.reader.as_ref().unwrap_or(cx.waker()));
             let read = tokio_util::io::poll_read_buf(io, cx, &mut self.unread);
             self.was_asked = self.in_turns && read.is_pending();
             let n = ready!(read)?;

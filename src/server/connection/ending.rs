@@ -29,6 +29,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         }
     }
 
+    /// In a drain: what was `answered` before this turn has left. What was in it is counted in one more turn.
+    #[cold]
+    pub(super) fn have_left_in_turn(&self, answered: usize, cx: &mut Context<'_>) {
+        if answered > 0 {
+            self.have_left(answered);
+        }
+        if self.answered() > answered {
+            cx.waker().wake_by_ref();
+        }
+    }
+
     /// The first `answers` of the drain have left.
     #[cold]
     pub(super) fn have_left(&self, answers: usize) {
