@@ -11,7 +11,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::inbox::Inbox;
 use super::ledger::{FORGOTTEN, Ledger, Load};
@@ -124,7 +124,8 @@ pub(crate) struct Unread {
     due: AtomicBool,
     /// Something is carried.
     carrying: AtomicBool,
-    books: Mutex<Books>,
+    /// Made when they are first opened: most connections have nothing to write in them.
+    books: OnceLock<Box<Mutex<Books>>>,
 }
 
 #[derive(Debug, Default)]
@@ -175,12 +176,13 @@ impl Unread {
             gathered: AtomicUsize::new(0),
             due: AtomicBool::new(false),
             carrying: AtomicBool::new(false),
-            books: Mutex::default(),
+            books: OnceLock::new(),
         }
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+        let books = self.books.get_or_init(Box::default);
+        books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // What readers say.

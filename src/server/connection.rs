@@ -285,19 +285,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                 self.own_wakes.settle();
                 return closed.map(Closed::from);
             }
-            let Poll::Ready(accepted) = self.h2.poll_accept(&mut self.own_wakes.look()) else {
-                self.own_wakes.settle();
-                return Poll::Pending;
-            };
-            match accepted {
-                Some(Ok((request, respond))) => {
+            match self.h2.poll_accept(&mut self.own_wakes.look()) {
+                Poll::Ready(Some(Ok((request, respond)))) => {
                     if self.reset_guard.is_over(&self.context.resets, self.calls) {
                         return Poll::Ready(Closed::Guarded(Verdict::Resets));
                     }
                     self.start(Incoming { request, respond });
                 }
-                Some(Err(error)) => return Poll::Ready(Closed::from(error)),
-                None => return Poll::Ready(Closed::Done),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Closed::from(error)),
+                Poll::Ready(None) => return Poll::Ready(Closed::Done),
+                Poll::Pending => {
+                    self.own_wakes.settle();
+                    return Poll::Pending;
+                }
             }
         }
     }
