@@ -111,9 +111,9 @@ pub(crate) struct Opened {
     /// Of a stream of requests whose reader may go before the call does.
     kept: Option<Keeper>,
     /// Of the server and of the service, in this order.
-    interceptors: Interceptors,
+    pub(super) interceptors: Interceptors,
     /// The call as interceptors know it, if any of them wants to see the answer.
-    intercepted: Option<Box<InterceptedCall>>,
+    pub(super) intercepted: Option<Box<InterceptedCall>>,
 }
 
 /// Reads the head: is it gRPC, can we read it, how long may it take? An error is answered at once.
@@ -591,54 +591,6 @@ impl Reply {
     }
 }
 
-impl Opened {
-    /// Lets interceptors see the response metadata. An error is a panic of theirs.
-    fn show_headers(&self, metadata: &mut MetadataMap) -> Result<(), Status> {
-        match &self.intercepted {
-            Some(call) => {
-                caught(|| self.interceptors.response(call, metadata)).map_err(|_| panicked())
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Lets interceptors see the end, and change the trailing metadata.
-    fn show_end(
-        &self,
-        end: Result<Option<Box<MetadataMap>>, Failure>,
-    ) -> Result<Option<Box<MetadataMap>>, Failure> {
-        match &self.intercepted {
-            Some(call) => {
-                caught(|| self.show_end_of(call, end)).unwrap_or_else(|_| Err(panicked().into()))
-            }
-            None => end,
-        }
-    }
-
-    fn show_end_of(
-        &self,
-        call: &InterceptedCall,
-        end: Result<Option<Box<MetadataMap>>, Failure>,
-    ) -> Result<Option<Box<MetadataMap>>, Failure> {
-        match end {
-            Ok(metadata) => {
-                let mut metadata = metadata.unwrap_or_default();
-                self.interceptors
-                    .trailers(call, &Status::ok(""), &mut metadata);
-                Ok(Some(metadata))
-            }
-            Err(Failure::Status(mut status)) => {
-                // What the status would not send, a peer's metadata, they neither see nor lose theirs to.
-                let mut metadata = status.metadata_to_send().cloned().unwrap_or_default();
-                self.interceptors.trailers(call, &status, &mut metadata);
-                status.send_metadata(metadata);
-                Err(Failure::Status(status))
-            }
-            other => other,
-        }
-    }
-}
-
 /// How a call ended, if that can be sent: the trailing metadata of a success may be too large.
 fn fitting(
     end: Result<Option<Box<MetadataMap>>, Failure>,
@@ -656,7 +608,7 @@ fn fitting(
 
 /// What the caller learns of a panic: that it happened.
 #[cold]
-fn panicked() -> Status {
+pub(super) fn panicked() -> Status {
     Panicked.status("the handler")
 }
 

@@ -25,6 +25,7 @@ mod resets;
 mod room;
 mod router;
 mod service;
+mod shown;
 mod upkeep;
 
 use std::future::Future;
