@@ -109,7 +109,7 @@ var checks = []check{
 		})
 	}},
 	{"bursts of calls that are cancelled together", func() error {
-		for range 20 {
+		for range 12 {
 			called, cancel := context.WithCancel(ctx)
 			time.AfterFunc(20*time.Millisecond, cancel)
 			err := together(200, func(int) error {

@@ -66,7 +66,7 @@ const checks = {
   },
 
   async 'bursts of calls that are cancelled together'(client) {
-    for (let burst = 0; burst < 20; burst += 1) {
+    for (let burst = 0; burst < 12; burst += 1) {
       const ends = [];
       const calls = Array.from({ length: 200 }, () => {
         let call;

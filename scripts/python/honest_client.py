@@ -100,7 +100,7 @@ def eight_such_streams_beside_an_active_one(stub):
 
 @witnessed
 def bursts_of_calls_that_are_cancelled_together(stub):
-    for _ in range(20):
+    for _ in range(12):
         calls = [stub.Unary.future(pb.EchoRequest(delay_ms=60_000)) for _ in range(200)]
         for call in calls:
             call.cancel()

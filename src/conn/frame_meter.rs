@@ -400,11 +400,13 @@ impl FrameMeter {
         }
     }
 
-    /// DATA of no length. Whether `h2`, which takes 100 of them in a connection's life, shall not see it.
+    /// DATA of no length. Whether `h2`, which takes 100 of them in a connection's life, shall not see it. DATA of a
+    /// stream that never was is for `h2` to judge.
     #[cold]
     fn empty_data(&mut self, head: Head) -> bool {
         self.spend(1);
-        !head.has(flag::END_STREAM) && !head.has(flag::PADDED) && head.stream <= self.newest
+        let is_known = head.stream != 0 && head.stream <= self.newest;
+        !head.has(flag::END_STREAM) && !head.has(flag::PADDED) && is_known
     }
 
     /// Every other frame: `payload` is what there is of it.

@@ -37,7 +37,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// … and to no more bytes than this, …
 pub(crate) const LISTENS: usize = 1 << 20;
 /// … of a peer that was cut, who has but a GOAWAY to take, to no more than this: what a flood has under way.
-pub(crate) const LISTENS_BRIEFLY: usize = 128 << 10;
+pub(crate) const LISTENS_BRIEFLY: usize = 64 << 10;
 
 /// What a slow peer may not have taken yet of all that was written to it.
 #[derive(Debug)]

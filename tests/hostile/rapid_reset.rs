@@ -2,7 +2,7 @@
 //! longer counts against the limit of streams, so one connection makes a server begin work without bound.
 //!
 //! Guard: a reset is held against a client if it is premature (no response headers have left, and the call's deadline
-//! is not near): 2,000 at once, then 100 a second, and 2 for each call that was answered (`server/resets.rs`). Of calls
+//! is not near): 3,000 at once, then 100 a second, and 2 for each call that was answered (`server/resets.rs`). Of calls
 //! that `h2` has not handed over yet it takes 256. Handlers are counted until they are dropped, not until their
 //! stream is reset. After that, GOAWAY ENHANCE_YOUR_CALM.
 

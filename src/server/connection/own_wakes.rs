@@ -123,11 +123,11 @@ mod tests {
         wakes.waker.wake_by_ref(); // in the last poll
         wakes.settle();
         assert_eq!(woken(), 2, "no poll follows");
-        wakes.waker.clone().wake();
+        wakes.waker.wake_by_ref();
         assert_eq!(woken(), 2, "its next turn is due already");
         let _ = wakes.look();
         wakes.settle();
-        wakes.waker.clone().wake();
+        wakes.waker.wake_by_ref();
         assert_eq!(woken(), 3, "it rested again");
     }
 }
