@@ -114,8 +114,18 @@ async fn connections_calls_and_the_drain_are_told() {
 
     peer.raw(&[0; 64]).await; // frames that are none
     peer.expect_closed().await;
+    // The socket goes when its peer has gone too.
+    drop(peer);
+    let closed = async {
+        loop {
+            if let Some(closed) = heard("connection closed") {
+                return closed;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let (level, closed) = soon("the end of the connection", closed).await;
     server.stop().await;
-    let (level, closed) = heard("connection closed").expect("told");
     assert_eq!(
         (level, closed["reason"].as_str()),
         (Level::INFO, "protocol")
