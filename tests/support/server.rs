@@ -93,9 +93,13 @@ impl Probe {
         self.gate.acquire().await.expect("a gate").forget();
     }
 
-    /// A request stream has ended like this.
+    /// A request stream has ended like this. Of those that nobody asks for, the first thousand are kept.
     pub fn ended(&self, end: Result<(), Status>) {
-        self.ends.send_modify(|ends| ends.push(end));
+        self.ends.send_modify(|ends| {
+            if ends.len() < 1000 {
+                ends.push(end);
+            }
+        });
     }
 
     /// Waits for the next request stream to end; tells how.
