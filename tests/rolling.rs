@@ -8,12 +8,9 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
-use futures_util::stream;
-use http::uri::PathAndQuery;
+use support::shapes::{Shape, call};
 use support::*;
-use temaki::codec::BytesCodec;
-use temaki::{Channel, Endpoint, Request, Server, Status};
+use temaki::{Endpoint, Server};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -23,62 +20,6 @@ const RESTARTS: usize = 10;
 const CALLS: u64 = 200;
 /// Callers of each shape at once.
 const CALLERS: usize = 16;
-
-#[derive(Clone, Copy, Debug)]
-enum Shape {
-    Unary,
-    ServerStreaming,
-    ClientStreaming,
-    Bidi,
-    Held,
-}
-
-/// One call, with its answer checked.
-async fn call(channel: &Channel, shape: Shape) -> Result<(), Status> {
-    let path = PathAndQuery::from_static;
-    let message = Bytes::from_static(&[b'm'; 100]);
-    let requests = || stream::iter(vec![Bytes::from_static(&[b'm'; 100]); 10]);
-    match shape {
-        Shape::Unary => {
-            let request = Request::new(message.clone());
-            let answer = channel.unary(path("/test.Kit/Echo"), BytesCodec, request);
-            assert_eq!(answer.await?.into_inner(), message);
-        }
-        Shape::ServerStreaming => {
-            let request = Request::new(Bytes::from("10 100"));
-            let answers = channel.server_streaming(path("/test.Kit/Repeat"), BytesCodec, request);
-            let mut answers = answers.await?.into_inner();
-            for _ in 0..10 {
-                assert_eq!(answers.message().await?.expect("an answer").len(), 100);
-            }
-            assert!(answers.message().await?.is_none());
-        }
-        Shape::ClientStreaming => {
-            let request = Request::new(requests());
-            let answer = channel.client_streaming(path("/test.Kit/Join"), BytesCodec, request);
-            assert_eq!(answer.await?.into_inner().len(), 1000);
-        }
-        Shape::Bidi => {
-            let request = Request::new(requests());
-            let answers = channel.streaming(path("/test.Kit/Both"), BytesCodec, request);
-            let mut answers = answers.await?.into_inner();
-            for _ in 0..10 {
-                assert_eq!(answers.message().await?.expect("an answer"), message);
-            }
-            assert!(answers.message().await?.is_none());
-        }
-        Shape::Held => {
-            let mut held = channel.start(path("/test.Kit/Both"), BytesCodec);
-            for _ in 0..10 {
-                held.send(message.clone()).await?;
-                assert_eq!(held.message().await?.expect("an answer"), message);
-            }
-            held.half_close().await?;
-            assert!(held.message().await?.is_none());
-        }
-    }
-    Ok(())
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_fails_in_a_rolling_restart() {
@@ -98,13 +39,7 @@ async fn no_call_fails_in_a_rolling_restart() {
         Arc::new(AtomicBool::new(false)),
     );
     let mut callers = JoinSet::new();
-    for shape in [
-        Shape::Unary,
-        Shape::ServerStreaming,
-        Shape::ClientStreaming,
-        Shape::Bidi,
-        Shape::Held,
-    ] {
+    for shape in Shape::ALL {
         for _ in 0..CALLERS {
             let (channel, ended, over) = (channel.clone(), ended.clone(), over.clone());
             callers.spawn(async move {

@@ -35,6 +35,7 @@ use temaki::{Channel, ConnectInfo, Endpoint, Request, Server, Status};
 use tokio::task::JoinSet;
 
 use ledger::Ledger;
+use support::shapes::{self, Shape};
 use support::*;
 
 #[global_allocator]
@@ -84,50 +85,9 @@ fn lazy(addr: std::net::SocketAddr) -> Channel {
         .connect_lazy()
 }
 
-/// One call of a random shape, with its answer checked.
-async fn call(channel: &Channel, shape: u64) -> Result<(), Status> {
-    let message = Bytes::from_static(&[b'm'; 100]);
-    let requests = || stream::iter(vec![Bytes::from_static(&[b'm'; 100]); 10]);
-    match shape % 5 {
-        0 => {
-            let request = Request::new(message.clone());
-            let answer = channel.unary(path("/test.Kit/Echo"), BytesCodec, request);
-            assert_eq!(answer.await?.into_inner(), message);
-        }
-        1 => {
-            let request = Request::new(Bytes::from("10 100"));
-            let answers = channel.server_streaming(path("/test.Kit/Repeat"), BytesCodec, request);
-            let mut answers = answers.await?.into_inner();
-            for _ in 0..10 {
-                assert_eq!(answers.message().await?.expect("an answer").len(), 100);
-            }
-            assert!(answers.message().await?.is_none());
-        }
-        2 => {
-            let request = Request::new(requests());
-            let answer = channel.client_streaming(path("/test.Kit/Join"), BytesCodec, request);
-            assert_eq!(answer.await?.into_inner().len(), 1000);
-        }
-        3 => {
-            let request = Request::new(requests());
-            let answers = channel.streaming(path("/test.Kit/Both"), BytesCodec, request);
-            let mut answers = answers.await?.into_inner();
-            for _ in 0..10 {
-                assert_eq!(answers.message().await?.expect("an answer"), message);
-            }
-            assert!(answers.message().await?.is_none());
-        }
-        _ => {
-            let mut held = channel.start(path("/test.Kit/Both"), BytesCodec);
-            for _ in 0..10 {
-                held.send(message.clone()).await?;
-                assert_eq!(held.message().await?.expect("an answer"), message);
-            }
-            held.half_close().await?;
-            assert!(held.message().await?.is_none());
-        }
-    }
-    Ok(())
+/// One call of one of the five kinds, with its answer checked.
+async fn call(channel: &Channel, n: u64) -> Result<(), Status> {
+    shapes::call(channel, Shape::nth(n)).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

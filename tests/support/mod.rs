@@ -38,6 +38,7 @@ pub mod pipes;
 #[cfg(unix)]
 pub mod process;
 pub mod server;
+pub mod shapes;
 
 use std::future::Future;
 use std::time::Duration;

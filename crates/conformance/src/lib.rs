@@ -11,6 +11,7 @@ pub mod suite {
 }
 
 pub mod framing;
+pub mod tally;
 
 /// `google.rpc.Status`, the content of `grpc-status-details-bin`.
 #[derive(Clone, PartialEq, prost::Message)]

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use futures_util::stream;
 use temaki::metadata::{MetadataMap, MetadataValue};
 use temaki::{Channel, Code, Request, Status};
+use temaki_conformance::tally::{Outcome, Tally};
 use temaki_protos::echo::EchoRequest;
 use temaki_protos::echo::echo_client::EchoClient;
 
 type Client = EchoClient<Channel>;
-type Outcome = Result<(), String>;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -22,7 +22,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .next()
         .ok_or("usage: echo_client ADDRESS [--gzip]")?;
     let client = EchoClient::new(Channel::connect(format!("http://{address}")).await?);
-    let mut tally = Tally::default();
+    // 30 s are for a slow machine, not for any of these.
+    let mut tally = Tally::new(Duration::from_secs(30));
     if arguments.next().as_deref() == Some("--gzip") {
         tally
             .check(
@@ -115,33 +116,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .await;
         tally.check("200 calls at once", many(&client)).await;
     }
-    println!("{} passed, {} failed", tally.passed, tally.failed);
-    std::process::exit(i32::from(tally.failed > 0));
-}
-
-#[derive(Default)]
-struct Tally {
-    passed: u32,
-    failed: u32,
-}
-
-impl Tally {
-    /// Nothing may hang: 30 s are for a slow machine, not for any of these.
-    async fn check(&mut self, name: &str, check: impl Future<Output = Outcome>) {
-        let outcome = tokio::time::timeout(Duration::from_secs(30), check)
-            .await
-            .unwrap_or_else(|_| Err("hangs".to_owned()));
-        match outcome {
-            Ok(()) => {
-                self.passed += 1;
-                println!("ok    {name}");
-            }
-            Err(reason) => {
-                self.failed += 1;
-                println!("FAIL  {name}: {reason}");
-            }
-        }
-    }
+    tally.finish()
 }
 
 fn expect<T: PartialEq + Debug>(what: &str, got: T, expected: T) -> Outcome {

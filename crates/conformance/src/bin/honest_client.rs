@@ -10,11 +10,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream;
 use temaki::{Channel, Code, Request, Status, Streaming};
+use temaki_conformance::tally::{Outcome, Tally};
 use temaki_protos::echo::echo_client::EchoClient;
 use temaki_protos::echo::{EchoRequest, EchoResponse};
 
 type Client = EchoClient<Channel>;
-type Outcome = Result<(), String>;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -22,79 +22,58 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .nth(1)
         .ok_or("usage: honest_client ADDRESS")?;
     let client = EchoClient::new(Channel::connect(format!("http://{address}")).await?);
-    let mut tally = Tally::default();
+    // 120 s are for a slow machine and a slow server.
+    let mut tally = Tally::new(Duration::from_secs(120));
     let c = &client;
     tally
         .check(
             "100,000 small messages to a reader that lags",
-            c,
-            lagging_reader(c),
+            witnessed(c, lagging_reader(c)),
         )
         .await;
     tally
         .check(
             "eight streams that lag beside one that does not",
-            c,
-            eight_lagging(c),
+            witnessed(c, eight_lagging(c)),
         )
         .await;
     tally
         .check(
             "1,000 streams dropped after one message",
-            c,
-            dropped_streams(c, 1_000, 1),
+            witnessed(c, dropped_streams(c, 1_000, 1)),
         )
         .await;
     tally
         .check(
             "3,000 of them, 100 at a time",
-            c,
-            dropped_streams(c, 30, 100),
+            witnessed(c, dropped_streams(c, 30, 100)),
         )
         .await;
     tally
-        .check("bursts of calls that are dropped together", c, bursts(c))
+        .check(
+            "bursts of calls that are dropped together",
+            witnessed(c, bursts(c)),
+        )
         .await;
     tally
-        .check("calls that expire at both ends", c, expiring(c))
+        .check("calls that expire at both ends", witnessed(c, expiring(c)))
         .await;
-    tally.check("900 calls at once", c, many_at_once(c)).await;
+    tally
+        .check("900 calls at once", witnessed(c, many_at_once(c)))
+        .await;
     tally
         .check(
             "uploads that are answered before they end",
-            c,
-            early_answers(c),
+            witnessed(c, early_answers(c)),
         )
         .await;
-    tally.check("a heartbeat in turns", c, heartbeat(c)).await;
     tally
-        .check("20,000 small requests", c, small_requests(c))
+        .check("a heartbeat in turns", witnessed(c, heartbeat(c)))
         .await;
-    println!("{} passed, {} failed", tally.passed, tally.failed);
-    std::process::exit(i32::from(tally.failed > 0));
-}
-
-#[derive(Default)]
-struct Tally {
-    passed: u32,
-    failed: u32,
-}
-
-impl Tally {
-    /// Nothing may hang: 120 s are for a slow machine and a slow server.
-    async fn check(&mut self, name: &str, client: &Client, check: impl Future<Output = Outcome>) {
-        let check = tokio::time::timeout(Duration::from_secs(120), witnessed(client, check));
-        match check.await.unwrap_or_else(|_| Err("hangs".to_owned())) {
-            Ok(()) => {
-                self.passed += 1;
-                println!("ok    {name}");
-            }
-            Err(reason) => {
-                self.failed += 1;
-                println!("FAIL  {name}: {reason}");
-            }
-        }
-    }
+    tally
+        .check("20,000 small requests", witnessed(c, small_requests(c)))
+        .await;
+    tally.finish()
 }
 
 fn text(text: impl ToString) -> EchoRequest {
