@@ -44,7 +44,7 @@ struct Lane {
     half_closed: bool,
     /// What `h2` has been given; `None` once the call cannot be made again.
     replay: Option<Replay>,
-    /// The stream is gone, in this way, and the call may yet be made again: whoever waits for the answer decides.
+    /// The stream is gone, in this way, and the call may yet be made again: the task that waits for the answer decides.
     /// `None` once it cannot.
     broken: Option<Over>,
     /// The peer has begun to answer.
@@ -221,7 +221,7 @@ impl SharedLane {
         }
     }
 
-    /// Whoever waits for the answer has given up, and resets the stream when it sees fit.
+    /// The task that waited for the answer has given up, and resets the stream when it sees fit.
     #[cfg(feature = "client")]
     pub(crate) fn let_go(&self) {
         self.lock().stream = None;
@@ -272,7 +272,7 @@ impl SharedLane {
         Poll::Pending
     }
 
-    /// `Ready` when this side has given the call up. Whoever waits for the answer must see it, and give up too.
+    /// `Ready` when this side has given the call up. The task that waits for the answer must see it, and give up too.
     #[cfg(feature = "client")]
     pub(crate) fn poll_cancelled(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut lane = self.lock();
@@ -373,7 +373,7 @@ impl Lane {
                 Over::Answered if !self.half_closed => stream.send_reset(Reason::NO_ERROR),
                 //= GRPC-CANCEL  cancel is RST_STREAM(CANCEL)
                 Over::Cancelled if self.committed => stream.send_reset(Reason::CANCEL),
-                // Before the answer has begun, the stream is reset by whoever waits for it, in its turn: see
+                // Before the answer has begun, the stream is reset by the task that waits for it, in its turn: see
                 // `poll_cancelled`.
                 Over::Cancelled => {}
                 Over::Answered | Over::Reset(_) | Over::Lost => {}

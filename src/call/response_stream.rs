@@ -51,7 +51,7 @@ pub struct ResponseSink<T> {
 /// What the stream and its sink have in common.
 struct Shared<T> {
     slot: Mutex<Slot<T>>,
-    /// The stream polls its code now, and will look at the slot when that returns. Whoever is polled by the same
+    /// The stream polls its code now, and will look at the slot when that returns. A sink that is polled by the same
     /// task meanwhile is polled from inside the code.
     is_inside: AtomicBool,
 }

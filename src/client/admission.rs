@@ -166,7 +166,7 @@ impl Places {
 
     fn limit_to(&self, limit: usize) {
         self.limit.store(limit, Ordering::SeqCst);
-        // Either it is seen to be closed here, or whoever closes it comes after.
+        // Either it is seen to be closed here, or the task that closes it comes after.
         if self.is_closed() {
             self.limit.store(0, Ordering::SeqCst);
         }

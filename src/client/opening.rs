@@ -1,6 +1,6 @@
 //! How a held call is opened, and in whose task.
 //!
-//! The first use of either end opens the call. Interceptors run in the task of whoever uses it, as they do for all
+//! The first use of either end opens the call. Interceptors run in the task that uses it, as they do for all
 //! other calls: there they see its task-locals and its tracing span. They may have to wait, and a use may be dropped
 //! meanwhile; then they stand where they are until the next use, of either end. When they have let the call
 //! pass, two tasks go on by themselves: one sends the messages ([`pump`]), one waits for the head of the answer

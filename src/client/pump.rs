@@ -112,7 +112,7 @@ async fn run<G>(
             }
         }
     };
-    // The call itself passes its deadline at the same moment; whoever is first says where it was.
+    // The call itself passes its deadline at the same moment; the first of the two says where it was.
     let expired = || {
         lane.expired(|| {
             let subchannel = subchannel.upgrade();

@@ -1,6 +1,6 @@
 //! What do interceptors see of an answer?
 //!
-//! The head of it and the end, or the end alone; and each end once, whoever ended the call. What they do with
+//! The head of it and the end, or the end alone; and each end once, from whichever side it came. What they do with
 //! it is theirs, a panic included: that ends the call, and nothing else.
 
 use super::call::Outgoing;

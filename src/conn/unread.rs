@@ -392,7 +392,7 @@ impl Past {
     }
 }
 
-/// Keeps the ledger of a connection, in the hands of whoever reads its socket.
+/// Keeps the ledger of a connection, in the hands of what reads its socket.
 #[derive(Debug)]
 pub(super) struct Watch {
     ledger: Ledger,

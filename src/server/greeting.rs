@@ -1,6 +1,6 @@
 //! From a socket to a peer that speaks HTTP/2, or to the reason why not.
 //!
-//! Nothing is made for a peer before it has spoken: most of what a connection holds is `h2`'s. Whoever says nothing,
+//! Nothing is made for a peer before it has spoken: most of what a connection holds is `h2`'s. A peer that says nothing,
 //! says something else, or goes away is found out here; there is a limit of time, and a shorter one when the server is
 //! told to stop.
 

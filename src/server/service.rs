@@ -132,7 +132,7 @@ impl<T, M: MethodTable<T>> ServiceServer<T, M> {
     /// stop polling them in place; this is for those that are slow now and then.)
     ///
     /// A handler that has to wait is moved to a task of its own, where its connection's task-locals are not. They are
-    /// of use only to whoever calls `serve_connection` inside of their scope; with this, a handler never sees them, and
+    /// of use only to code that calls `serve_connection` inside of their scope; with this, a handler never sees them, and
     /// without it until it first waits. With the feature `tracing` the span that is current when a handler begins
     /// goes with it either way.
     pub fn spawn_always(mut self) -> Self {

@@ -1,6 +1,6 @@
 //! What do interceptors see of an answer?
 //!
-//! Its head and its end, whoever gives them. What they do with it is theirs, a panic included: that ends the call, and
+//! Its head and its end, from the handler or from this crate. What they do with it is theirs, a panic included: that ends the call, and
 //! nothing else.
 
 use super::call::{Opened, panicked};

@@ -135,7 +135,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
     }
 
     /// `Ready` with an error if the meter has judged: all calls of the connection end with that. `Pending` while
-    /// what is read could only wait for a socket that takes nothing; whoever writes is woken.
+    /// what is read could only wait for a socket that takes nothing; the task that writes is woken.
     #[cold]
     fn poll_refuse(&self) -> Poll<io::Result<()>> {
         match self.meter.verdict() {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Wake, Waker};
 
-/// Whoever wakes has to wake the task.
+/// A wake-up has to wake the task.
 const RESTING: u8 = 0;
 /// `h2` is being polled, or will be before the task rests.
 const LOOKING: u8 = 1;
