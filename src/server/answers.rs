@@ -21,8 +21,8 @@ struct Ended {
     answers: Vec<(Arc<Entry>, Option<u64>)>,
     /// The connection is over: nothing leaves any more.
     is_over: bool,
-    /// It was this side that ended it, with calls open.
-    is_cut: bool,
+    /// It has had its last turn: was it this side that ended it, with calls open?
+    is_cut: Option<bool>,
 }
 
 impl Answers {
@@ -52,11 +52,15 @@ impl Answers {
         let mut ended = self.lock();
         if outcome == Outcome::Cut {
             let is_forced = self.tally.is_in(Phase::Forced);
-            self.tally.count(entry, is_forced || ended.is_cut);
-        } else if ended.is_over {
-            self.tally.count(entry, ended.is_cut);
+            self.tally
+                .count(entry, is_forced || ended.is_cut == Some(true));
         } else {
-            ended.answers.push((entry.clone(), None));
+            match ended.is_cut {
+                // A handler says that it has ended after `h2` has its answer, which may leave before, with the last turn.
+                Some(false) => self.tally.count(entry, false),
+                Some(true) if ended.is_over => self.tally.count(entry, true),
+                _ => ended.answers.push((entry.clone(), None)),
+            }
         }
     }
 
@@ -75,9 +79,9 @@ impl Answers {
         }
     }
 
-    /// The connection is over, for its calls: by this side's doing, if `is_cut`.
+    /// The connection has its last turn: by this side's doing, if `is_cut`.
     pub(crate) fn cut(&self, is_cut: bool) {
-        self.lock().is_cut = is_cut;
+        self.lock().is_cut = Some(is_cut);
     }
 
     /// The connection is over. Its peer has taken `taken` bytes of what was written, as far as is known.
@@ -92,5 +96,51 @@ impl Answers {
 
     fn lock(&self) -> MutexGuard<'_, Ended> {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::codec::BytesCodec;
+    use crate::interceptor::Interceptors;
+    use crate::server::drain::Drain;
+    use crate::server::router::Router;
+    use crate::server::{Methods, Service};
+    use crate::{Code, Request, Response};
+
+    fn entry() -> Arc<Entry> {
+        let mut methods = Methods::new("test.Kit", Arc::new(()));
+        methods.unary("Echo", BytesCodec, |_, request: Request<Bytes>| async {
+            Ok(Response::new(request.into_inner()))
+        });
+        let nobody = Interceptors::default();
+        let router = Router::new(vec![methods.into_methods()], None, &nobody);
+        router.unwrap().find("/test.Kit/Echo").unwrap().clone()
+    }
+
+    /// The handler's task says that it has ended after `h2` has the answer: on another thread that may be after the
+    /// connection's last turn.
+    #[test]
+    fn s20_an_answer_that_left_with_the_last_turn_is_finished_however_late_its_handler_says_so() {
+        let rows = [
+            (None, 1, "before the last turn: it was not seen to leave"),
+            (Some(false), 0, "the connection has ended by itself"),
+            (Some(true), 1, "this side has ended it"),
+        ];
+        for (is_cut, cut, why) in rows {
+            let drain = Drain::new();
+            drain.enter(Phase::Draining);
+            let answers = Answers::new(drain.tally());
+            if let Some(is_cut) = is_cut {
+                answers.cut(is_cut);
+            }
+            answers.ended(&entry(), Outcome::Ended(Code::Ok));
+            answers.over(u64::MAX);
+            let total = drain.tally().report().total;
+            assert_eq!((total.finished, total.cut), (1 - cut, cut), "{why}");
+        }
     }
 }
