@@ -65,10 +65,21 @@ struct Rest {
     forward: bool,
 }
 
-/// Who made a [`Status`].
+/// Where a [`Status`] comes from.
 ///
-/// It answers the first question of anybody who debugs a call: did the other side say this, or did
-/// we? It stays in the process: a status that is sent arrives as [`Peer`](Self::Peer).
+/// The first question of debugging a call: did the peer send this status, or was it made on this
+/// side? The origin stays in the process: a status that is sent arrives as [`Peer`](Self::Peer).
+///
+/// | origin | made by | codes |
+/// |---|---|---|
+/// | `Application` | your code | any |
+/// | `Peer` | the server (its application or its gRPC library) | any |
+/// | `Http`, `Reset`, `GoAway` | this library, from what the peer sent instead of a status | see [`mapping`](crate::wire::mapping) |
+/// | `LocalDeadline` | this library: the deadline passed | DEADLINE_EXCEEDED |
+/// | `LocalLimit` | this library: a limit of this side | RESOURCE_EXHAUSTED; UNAVAILABLE or CANCELLED where the limit ended the connection |
+/// | `Protocol` | this library: the peer broke a rule | INTERNAL, UNKNOWN, UNIMPLEMENTED, UNAVAILABLE, CANCELLED |
+/// | `Transport` | this library: no connection | UNAVAILABLE; at a server CANCELLED |
+/// | `Library` | this library, for any other reason | UNIMPLEMENTED, INTERNAL, CANCELLED, UNAVAILABLE |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Origin {
@@ -89,8 +100,14 @@ pub enum Origin {
     GoAway(u32),
     /// The call's deadline passed, by the clock on this side.
     LocalDeadline,
-    /// A limit set on this side: message size, header size, concurrency.
+    /// A limit that is set on this side: the size of a message, the size of metadata, the number of
+    /// calls, the bytes that a connection may hold. The message names the limit.
     LocalLimit,
+    /// This library, on this side, for a reason that is neither a limit nor the deadline nor the
+    /// peer's fault: a method that is not served here or not mocked, a panic in the application's
+    /// code, a message that cannot be encoded, a message sent after `half_close`, a call whose sender
+    /// was dropped, a runtime that has stopped.
+    Library,
     /// The peer broke the rules of gRPC: a malformed message, two messages on a unary call, no
     /// status at the end.
     Protocol,
@@ -298,6 +315,10 @@ impl Status {
     ) -> Status {
         //= CODE-LIB-ONLY  seven codes are the application's alone
         debug_assert!(is_library_code(code), "{code:?} is for applications only");
+        debug_assert!(
+            origin != Origin::LocalLimit || is_code_of_limit(code),
+            "{code:?} is not the code of a limit"
+        );
         Status {
             code,
             rest: Some(Box::new(Rest {
@@ -388,6 +409,15 @@ pub(crate) const fn is_library_code(code: Code) -> bool {
         | Code::OutOfRange
         | Code::DataLoss => false,
     }
+}
+
+/// May a limit of this side end a call with `code`? The last two are those of a connection that a
+/// limit has closed.
+const fn is_code_of_limit(code: Code) -> bool {
+    matches!(
+        code,
+        Code::ResourceExhausted | Code::Unavailable | Code::Cancelled
+    )
 }
 
 /// For `?` in a handler. What failed is this server's file or socket, not the caller's request, so
@@ -755,6 +785,13 @@ mod tests {
     #[cfg(debug_assertions)]
     fn b72_the_library_is_stopped_from_using_them() {
         let _ = Status::library(Code::NotFound, "no such method", Origin::Protocol);
+    }
+
+    #[test]
+    #[should_panic(expected = "not the code of a limit")]
+    #[cfg(debug_assertions)]
+    fn only_limits_have_the_origin_of_limits() {
+        let _ = Status::library(Code::Unimplemented, "no such method", Origin::LocalLimit);
     }
 
     #[test]

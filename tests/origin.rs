@@ -4,13 +4,17 @@
 mod support;
 
 use std::error::Error as _;
+use std::future::Future as _;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use support::*;
-use temaki::codec::BytesCodec;
-use temaki::{Channel, Code, Endpoint, Origin, Request, Status};
+use temaki::codec::{BytesCodec, Codec};
+use temaki::metadata::MetadataMap;
+use temaki::{Channel, Code, Endpoint, Origin, Request, ResponseStream, Server, Status};
+use temaki_protos::helloworld::HelloRequest;
+use temaki_protos::helloworld::greeter_client::{GreeterCalls, GreeterClient};
 
 async fn call(channel: &Channel, timeout: Option<Duration>) -> Status {
     let mut request = Request::new(Bytes::from("hello"));
@@ -158,4 +162,143 @@ async fn a_status_of_the_application_stays_its_own() {
     let status = call(&channel, None).await;
     assert_eq!(status.code(), Code::FailedPrecondition);
     assert_eq!(status.origin(), Origin::Application);
+}
+
+/// A codec of the library's user that refuses to write.
+#[derive(Clone, Copy, Default)]
+struct Refuses;
+impl Codec for Refuses {
+    type Encode = ();
+    type Decode = Bytes;
+
+    fn encoded_len(&self, _: &()) -> usize {
+        0
+    }
+
+    fn encode(&self, (): &(), _: &mut bytes::BytesMut) -> Result<(), Status> {
+        Err(Status::invalid_argument("not like this"))
+    }
+
+    fn decode(&self, payload: &mut Bytes) -> Result<Bytes, Status> {
+        Ok(std::mem::take(payload))
+    }
+}
+
+struct NothingMocked;
+impl GreeterCalls for NothingMocked {}
+
+/// What this side alone makes of a call. The limits have the origin of limits, and nothing else has it.
+#[tokio::test]
+async fn a_status_that_is_made_here_tells_why() {
+    let server = TestServer::start(Server::builder()).await;
+    let target = format!("http://{}", server.addr);
+    let channel = Endpoint::new(target).unwrap().connect().await.unwrap();
+    let path = || PathAndQuery::from_static("/test.Kit/Join");
+    let mut rows = Vec::new();
+
+    let encoding = channel.clone().max_encoding_message_size(4);
+    rows.push((
+        "a message over max_encoding_message_size",
+        call(&encoding, None).await,
+        (Code::ResourceExhausted, Origin::LocalLimit),
+    ));
+    let mut request = Request::new(Bytes::new());
+    let large = "v".repeat(70_000).parse().unwrap();
+    request.metadata_mut().insert("x-large", large);
+    let too_large = channel.unary(path(), BytesCodec, request);
+    rows.push((
+        "metadata over what the peer takes",
+        too_large.await.unwrap_err(),
+        (Code::ResourceExhausted, Origin::LocalLimit),
+    ));
+    rows.push((
+        "a deadline that has passed",
+        call(&channel, Some(Duration::ZERO)).await,
+        (Code::DeadlineExceeded, Origin::LocalDeadline),
+    ));
+    let refused = channel.unary(path(), Refuses, Request::new(()));
+    rows.push((
+        "a codec of the application's that refuses",
+        refused.await.unwrap_err(),
+        (Code::InvalidArgument, Origin::Application),
+    ));
+    let panics = channel
+        .clone()
+        .with_interceptor(|_: Request<()>| -> Result<Request<()>, Status> { panic!("on purpose") });
+    rows.push((
+        "an interceptor that panics",
+        call(&panics, None).await,
+        (Code::Internal, Origin::Library),
+    ));
+    let mut held = channel.start(path(), BytesCodec);
+    held.half_close().await.unwrap();
+    rows.push((
+        "a message after half_close",
+        held.send(Bytes::new()).await.unwrap_err(),
+        (Code::Internal, Origin::Library),
+    ));
+    let (sender, mut receiver) = channel.start(path(), BytesCodec).split();
+    drop(sender);
+    rows.push((
+        "a sender that is dropped",
+        soon("the status", receiver.message()).await.unwrap_err(),
+        (Code::Cancelled, Origin::Library),
+    ));
+    let (mut sender, mut receiver) = channel
+        .start(PathAndQuery::from_static("/test.Kit/Missing"), BytesCodec)
+        .with_metadata(MetadataMap::new())
+        .split();
+    let refused = soon("the status", receiver.message()).await.unwrap_err();
+    assert_eq!(refused.origin(), Origin::Peer, "the server's own Library");
+    rows.push((
+        "a message after the end",
+        sender.send(Bytes::new()).await.unwrap_err(),
+        (Code::Cancelled, Origin::Library),
+    ));
+    let unmocked = GreeterClient::new(NothingMocked);
+    rows.push((
+        "a call that the mock has not",
+        unmocked
+            .say_hello(HelloRequest::default())
+            .await
+            .unwrap_err(),
+        (Code::Unimplemented, Origin::Library),
+    ));
+    let (kept, keep) = std::sync::mpsc::channel();
+    let stream = ResponseStream::<Bytes>::new(async move |sink| {
+        kept.send(sink).unwrap();
+        Ok(())
+    });
+    let mut stream = std::pin::pin!(Some(stream));
+    let mut polled = stream.as_mut().as_pin_mut().unwrap();
+    std::future::poll_fn(|cx| futures_core::Stream::poll_next(polled.as_mut(), cx)).await;
+    stream.set(None);
+    let mut sink = keep.recv().unwrap();
+    rows.push((
+        "a sink without its stream",
+        sink.send(Bytes::new()).await.unwrap_err(),
+        (Code::Cancelled, Origin::Library),
+    ));
+    let apart = std::thread::spawn(|| {
+        let channel = Endpoint::from_static("http://localhost:1").connect_lazy();
+        let path = PathAndQuery::from_static("/test.Kit/Any");
+        let call = channel.unary(path, BytesCodec, Request::new(Bytes::new()));
+        std::pin::pin!(call).poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+    });
+    let std::task::Poll::Ready(no_runtime) = apart.join().unwrap() else {
+        panic!("there is nothing to wait for");
+    };
+    rows.push((
+        "no runtime",
+        no_runtime.unwrap_err(),
+        (Code::Unavailable, Origin::Library),
+    ));
+
+    for (what, status, expected) in rows {
+        assert_eq!(
+            (status.code(), status.origin()),
+            expected,
+            "{what}: {status}"
+        );
+    }
 }

@@ -29,7 +29,7 @@ impl Panicked {
     #[cold]
     pub(crate) fn status(self, who: &str) -> Status {
         let message = format!("{who} panicked");
-        Status::library(Code::Internal, message, Origin::LocalLimit)
+        Status::library(Code::Internal, message, Origin::Library)
     }
 }
 

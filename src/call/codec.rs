@@ -74,7 +74,7 @@ where
             Status::library(
                 Code::Internal,
                 format!("cannot encode the message: {error}"),
-                Origin::LocalLimit,
+                Origin::Library,
             )
         })
     }

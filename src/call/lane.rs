@@ -405,7 +405,7 @@ impl Lane {
             Some(Over::Cancelled) | None => "it was cancelled on this side".to_owned(),
         };
         let message = format!("the call is over ({what}); its receiver has the status");
-        Status::library(Code::Cancelled, message, Origin::Application)
+        Status::library(Code::Cancelled, message, Origin::Library)
     }
 }
 

@@ -13,7 +13,8 @@ use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 
-use crate::Status;
+use crate::status::{Origin, Status};
+use crate::wire::code;
 
 /// Answers with the messages that a piece of `async` code sends.
 ///
@@ -129,7 +130,7 @@ impl<T: Send + 'static> ResponseSink<T> {
             }
             // The stream holds the only other handle. A sink that outlives it talks to nobody.
             if Arc::strong_count(&self.shared) == 1 {
-                return Poll::Ready(Err(Status::cancelled("the response stream was dropped")));
+                return Poll::Ready(Err(dropped()));
             }
             if slot.message.is_none() {
                 slot.message = message.take();
@@ -147,6 +148,13 @@ impl<T: Send + 'static> ResponseSink<T> {
         })
         .await
     }
+}
+
+/// What a sink says that outlives its stream.
+#[cold]
+fn dropped() -> Status {
+    let message = "the response stream was dropped";
+    Status::library(code::Code::Cancelled, message, Origin::Library)
 }
 
 impl<T> Stream for ResponseStream<T> {

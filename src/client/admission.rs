@@ -253,7 +253,9 @@ impl Permit {
     fn how(status: &Status) -> Ended {
         match status.origin() {
             Origin::Peer => Ended::Answered,
-            Origin::LocalDeadline | Origin::LocalLimit | Origin::Application => Ended::Cancelled,
+            Origin::LocalDeadline | Origin::LocalLimit | Origin::Library | Origin::Application => {
+                Ended::Cancelled
+            }
             _ => Ended::Lost,
         }
     }

@@ -19,7 +19,7 @@ fn channel<'a, T: Any>(calls: &'a T, path: &str) -> Result<&'a Channel, Status> 
         Status::library(
             Code::Unimplemented,
             format!("{path} is not mocked"),
-            Origin::LocalLimit,
+            Origin::Library,
         )
     })
 }

@@ -320,7 +320,7 @@ impl<Req> CallSender<Req> {
             return Err(Status::library(
                 Code::Internal,
                 "the call was half-closed; nothing can be sent after that",
-                Origin::LocalLimit,
+                Origin::Library,
             ));
         }
         self.buffer.clear();
@@ -358,7 +358,7 @@ impl<Req> Drop for CallSender<Req> {
             self.opening.lane.fail(Status::library(
                 Code::Cancelled,
                 "the call's sender was dropped; call half_close first to end the requests in good order",
-                Origin::Application,
+                Origin::Library,
             ));
         }
     }

@@ -267,7 +267,7 @@ pub(super) fn stopped() -> Status {
     Status::library(
         Code::Unavailable,
         "the runtime that made the call has stopped",
-        Origin::Application,
+        Origin::Library,
     )
 }
 

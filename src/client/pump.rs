@@ -206,11 +206,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let Some(lane) = self.0.take() else { return };
         let message = "the runtime that sent the requests has stopped";
-        lane.fail(Status::library(
-            Code::Unavailable,
-            message,
-            Origin::Application,
-        ));
+        lane.fail(Status::library(Code::Unavailable, message, Origin::Library));
     }
 }
 

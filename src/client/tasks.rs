@@ -146,7 +146,7 @@ impl std::fmt::Display for NoRuntime {
 
 impl From<NoRuntime> for Status {
     fn from(none: NoRuntime) -> Self {
-        Self::library(Code::Unavailable, none.to_string(), Origin::Application)
+        Self::library(Code::Unavailable, none.to_string(), Origin::Library)
     }
 }
 

@@ -115,6 +115,6 @@ impl Router {
             Some((service, _)) => format!("no service {service} is served here"),
             None => "the path names no method; expected /package.Service/Method".to_owned(),
         };
-        Status::library(Code::Unimplemented, message, Origin::LocalLimit)
+        Status::library(Code::Unimplemented, message, Origin::Library)
     }
 }
