@@ -1,12 +1,24 @@
 //! gRPC rolled by hand, directly on `h2`: a server, a client, and code generation.
 //!
-//! It *is* messages with five bytes before each, on HTTP/2 streams, with a status in the trailers;
-//! deadlines, cancellation, flow control and limits that hold; and the generated code that makes a
-//! call look like a function. It is *not* a framework: no layers to stack, no body trait, no HTTP
-//! router, nothing but gRPC on a port. README has a server and a client in fifteen lines each.
+//! # How to do a thing
 //!
-//! Serving begins at [`Server`], calling at [`Channel`] (or at a generated client's `connect`),
-//! generating at `temaki::codegen` (feature `codegen`), and understanding below.
+//! | to | read | begins at |
+//! |---|---|---|
+//! | call a server | [`guide::call`] | [`Channel`], or a generated client's `connect` |
+//! | serve | [`guide::serve`] | [`Server`] |
+//! | send and read streams | [`guide::stream`] | [`ResponseStream`], [`Streaming`], [`Call`] |
+//! | report failures, and find their cause | [`guide::errors`] | [`Status`] |
+//! | limit the time of a call, cancel it | [`guide::deadlines`] | [`Request::set_timeout`] |
+//! | send and read metadata, intercept calls | [`guide::metadata`] | [`metadata`], [`interceptor`] |
+//! | stop without losing a call | [`guide::stopping`] | [`Server::serve_with_shutdown`] |
+//! | test with a mock, or in memory | [`guide::testing`] | |
+//! | generate code from a `.proto` file | [`guide`] | `temaki::codegen` (feature `codegen`) |
+//!
+//! This crate is gRPC on a port and nothing else: messages with five bytes before each, on HTTP/2 streams, with a status in the
+//! trailers; deadlines, cancellation, flow control and limits; and generated code that makes a call look like a function. It has no
+//! layers to stack, no body trait and no HTTP router. README lists what it cannot do.
+//!
+//! The rest of this page is the map of the source, for people who want to know how it works.
 //!
 //! # Floors
 //!
@@ -82,6 +94,10 @@
 // beside the floors: runs at build time
 #[cfg(feature = "codegen")]
 pub mod codegen;
+
+// beside the floors: pages of documentation, without code
+#[cfg(all(any(doc, doctest), feature = "server", feature = "client"))]
+pub mod guide;
 
 // floor 0
 pub mod wire;

@@ -325,6 +325,21 @@ fn the_reading_path_has_its_stops() {
 }
 
 #[test]
+fn the_guide_lists_its_pages() {
+    let guide = root().join("src/guide");
+    let list = fs::read_to_string(guide.join("mod.rs")).unwrap();
+    let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    for entry in fs::read_dir(guide).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let page = name.trim_end_matches(".rs");
+        if page != "mod" {
+            assert!(list.contains(&format!("| [`{page}`] |")), "{page}");
+            assert!(lib.contains(&format!("| [`guide::{page}`] |")), "{page}");
+        }
+    }
+}
+
+#[test]
 fn each_file_says_what_it_is() {
     let mut folders = vec![
         root().join("src"),

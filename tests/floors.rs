@@ -33,8 +33,8 @@ const FLOORS: [(u8, &[&str]); 5] = [
     (4, &["health", "generated"]),
 ];
 
-/// Files that belong to no floor: they only name what the floors have.
-const ROOF: [&str; 2] = ["lib", "transport"];
+/// Files that belong to no floor: they only name what the floors have. `guide` is documentation.
+const ROOF: [&str; 3] = ["lib", "transport", "guide"];
 
 /// Beside the floors, at build time. It may name nothing of the crate, since the root `build.rs`
 /// includes it without the crate around it.
