@@ -7,7 +7,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Code, Origin, Status};
+use crate::status::{Origin, Status};
+use crate::wire::code::Code;
 
 /// The earliest of the moments that some `timeouts` from `now` lead to; `None` if there is none.
 ///

@@ -10,10 +10,12 @@ use http::header::{ALLOW, CONTENT_TYPE, HOST, HeaderName, HeaderValue, TE, USER_
 use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::metadata::MetadataMap;
+use crate::status::{Origin, Status};
+use crate::trailers;
+use crate::wire::code::Code;
 use crate::wire::content_coding::{ContentCoding, ContentCodings};
 use crate::wire::content_type::{self, ContentType};
 use crate::wire::{self, mapping, timeout};
-use crate::{Code, Origin, Status, trailers};
 
 // Names are compared as names, which for those that HTTP knows is a comparison of two numbers.
 static GRPC_TIMEOUT: HeaderName = HeaderName::from_static(wire::GRPC_TIMEOUT);

@@ -28,13 +28,16 @@ use tokio::sync::watch;
 
 pub use crate::generated::health as pb;
 
+use crate::call::response_stream::ResponseStream;
 use crate::generated::health::health_check_response::ServingStatus as Wire;
 use crate::generated::health::health_server::{Health, HealthServer};
 use crate::generated::health::{
     HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
 };
+use crate::request::Request;
+use crate::response::Response;
 use crate::server::NamedService;
-use crate::{Request, Response, ResponseStream, Status};
+use crate::status::Status;
 
 /// The longest request to accept, in bytes. It holds the name of a service.
 const MAX_REQUEST: usize = 4 * 1024;

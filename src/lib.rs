@@ -229,7 +229,8 @@ pub mod __fuzz {
 
     use crate::head::{self, ResponseHead};
     use crate::metadata::MetadataMap;
-    use crate::{Status, trailers};
+    use crate::status::Status;
+    use crate::trailers;
 
     pub fn read_request(method: &Method, headers: &HeaderMap) {
         let _ = head::read_request(method, headers);

@@ -13,8 +13,9 @@ use http::header::{HeaderName, HeaderValue};
 
 use crate::head::header_map;
 use crate::metadata::MetadataMap;
+use crate::status::{Origin, Status};
+use crate::wire::code::Code;
 use crate::wire::{self, base64, percent};
-use crate::{Code, Origin, Status};
 
 static GRPC_STATUS: HeaderName = HeaderName::from_static(wire::GRPC_STATUS);
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static(wire::GRPC_MESSAGE);

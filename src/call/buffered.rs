@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::conn::unread::{Buffered, Limit};
-use crate::{Code, Origin, Status};
+use crate::status::{Origin, Status};
+use crate::wire::code::Code;
 
 /// Bytes of messages that a decoder holds, counted with those of all other calls of the server.
 #[derive(Debug)]

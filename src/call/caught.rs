@@ -17,7 +17,8 @@ use std::pin::Pin;
 #[cfg(feature = "server")]
 use std::task::{Context, Poll};
 
-use crate::{Code, Origin, Status};
+use crate::status::{Origin, Status};
+use crate::wire::code::Code;
 
 /// Code of the user's has panicked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use std::marker::PhantomData;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::{Code, Origin, Status};
+use crate::status::{Origin, Status};
+use crate::wire::code::Code;
 
 /// Turns messages into bytes and back.
 ///

@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 
 use crate::call::Side;
 use crate::conn::verdict;
+use crate::status::{Origin, Status};
+use crate::wire::code::Code;
 use crate::wire::mapping;
-use crate::{Code, Origin, Status};
 
 /// The status of a call whose stream or connection failed with `error`.
 pub(crate) fn status_of(error: h2::Error, side: Side) -> Status {

@@ -24,7 +24,9 @@ use h2::{Reason, SendStream};
 use crate::call::ending;
 use crate::call::replay::Replay;
 use crate::call::size::askable;
-use crate::{Code, Origin, Status, deadline};
+use crate::deadline;
+use crate::status::{Origin, Status};
+use crate::wire::code::Code;
 
 /// A sender waits while this much of what it said before has not left: about one DATA frame.
 const ROOM: usize = 16 * 1024;

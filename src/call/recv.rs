@@ -20,8 +20,9 @@ use crate::call::buffered::Held;
 use crate::call::meter::Meter;
 use crate::call::size::status_of_length;
 use crate::call::source::Source;
+use crate::status::{Origin, Status};
+use crate::wire::code::Code;
 use crate::wire::length_prefixed::{Decoder, PREFIX_LEN};
-use crate::{Code, Origin, Status};
 
 /// Reads the messages of one stream.
 #[derive(Debug)]

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use crate::Status;
 use crate::call::Side;
 use crate::call::ending::{status_of, status_of_reset};
 use crate::conn::counter::Counted;
+use crate::status::Status;
 
 /// Whether a request that has ended was taken back. Clones are of one call.
 #[derive(Clone, Default)]

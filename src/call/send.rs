@@ -14,9 +14,9 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use h2::SendStream;
 
-use crate::Status;
 use crate::call::codec::Codec;
 use crate::call::size::{LONGEST, askable, fits, too_long};
+use crate::status::Status;
 use crate::wire::length_prefixed::{self, PREFIX_LEN};
 
 /// Appends one length-prefixed message to `buf`.

@@ -4,8 +4,9 @@
 //! included. Pure.
 
 use crate::call::Side;
+use crate::status::{Origin, Status};
+use crate::wire::code::Code;
 use crate::wire::length_prefixed::{LengthError, PREFIX_LEN};
-use crate::{Code, Origin, Status};
 
 /// The longest message that is sent, in bytes: with its prefix it is the most that `h2` can count. It counts
 /// what waits for the peer's window in 32 bits, and would wait for ever for what it counts as nothing.

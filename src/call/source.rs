@@ -10,13 +10,13 @@ use bytes::Bytes;
 use h2::RecvStream;
 use http::HeaderMap;
 
-use crate::Status;
 use crate::call::Side;
 use crate::call::buffered::status_of_limit;
 use crate::call::ending::status_of;
 use crate::conn::inbox::{Broken, Inbox};
 use crate::conn::ledger::FORGOTTEN;
 use crate::conn::unread::Unread;
+use crate::status::Status;
 
 #[cfg(feature = "server")]
 use crate::conn::inbox::Keeper;

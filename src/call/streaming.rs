@@ -19,7 +19,8 @@ use crate::call::recv::Receiver;
 use crate::call::retraction::Retraction;
 use crate::call::timer::Timer;
 use crate::metadata::MetadataMap;
-use crate::{Status, deadline, trailers};
+use crate::status::Status;
+use crate::{deadline, trailers};
 
 /// A stream of incoming messages.
 ///
