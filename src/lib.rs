@@ -56,7 +56,7 @@
 //! | 12 | `server/drain.rs` | How do both stop without losing a call? |
 //!
 //! After that, `client/order.rs` and `client/admission.rs` are what happens when a client has more calls than its
-//! server takes, `server/mod.rs` and `client/endpoint.rs` are the knobs, and `codegen/mod.rs` is how
+//! server takes, `server/builder.rs` and `client/endpoint.rs` are the knobs, and `codegen/mod.rs` is how
 //! a `.proto` file becomes Rust. `SPEC.md` finds the lines that meet each demand of gRPC's
 //! documents, `DESIGN.md` says why things are as they are.
 //!

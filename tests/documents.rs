@@ -210,7 +210,7 @@ const SAME: [(&str, &[&str]); 10] = [
     ("`Response`", &["src/response.rs"]),
     ("`Status`", &["src/status.rs"]),
     ("`Streaming`", &["src/call/streaming.rs"]),
-    ("`Server`", &["src/server/mod.rs"]),
+    ("`Server`", &["src/server/builder.rs"]),
     ("`Endpoint`", &["src/client/endpoint.rs"]),
     ("`Channel`", &["src/client/channel.rs"]),
     ("health", &["src/health.rs"]),

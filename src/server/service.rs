@@ -177,3 +177,13 @@ impl<T, M> std::fmt::Debug for ServiceServer<T, M> {
             .finish_non_exhaustive()
     }
 }
+
+/// A service whose name on the wire is known from its type.
+pub trait NamedService {
+    /// `package.Service`.
+    const NAME: &'static str;
+}
+
+impl<T, M: MethodTable<T>> NamedService for ServiceServer<T, M> {
+    const NAME: &'static str = M::SERVICE;
+}
