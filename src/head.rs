@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::header::{ALLOW, CONTENT_TYPE, HOST, HeaderName, HeaderValue, TE, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode, Uri};
 
+use crate::header_map;
 use crate::metadata::MetadataMap;
 use crate::status::{Origin, Status};
 use crate::trailers;
@@ -22,16 +23,6 @@ static GRPC_TIMEOUT: HeaderName = HeaderName::from_static(wire::GRPC_TIMEOUT);
 static GRPC_ENCODING: HeaderName = HeaderName::from_static(wire::GRPC_ENCODING);
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static(wire::GRPC_ACCEPT_ENCODING);
 const APPLICATION_GRPC: HeaderValue = HeaderValue::from_static(content_type::APPLICATION_GRPC);
-
-/// Header maps of our own begin with room for so many: `h2` asks each for the five names that HTTP/2 forbids,
-/// and in a full table every such look-up is longer.
-const ROOM: usize = 6;
-
-/// A header map with room for a call's own headers and so many of its user's.
-pub(crate) fn header_map(more: usize) -> HeaderMap {
-    // More than a map can hold is no reason to panic: what does not fit is left out.
-    HeaderMap::try_with_capacity(ROOM + more).unwrap_or_default()
-}
 
 /// A request that is refused before its handler is looked for, or run.
 #[derive(Debug)]
@@ -119,7 +110,7 @@ pub(crate) fn write_http(status: StatusCode) -> http::Response<()> {
 /// Response-Headers, before messages.
 pub(crate) fn write_response(metadata: &MetadataMap) -> http::Response<()> {
     //= GRPC-RES-200  gRPC outcomes travel under HTTP 200
-    let mut headers = header_map(metadata.as_headers().len());
+    let mut headers = header_map::with_room(metadata.as_headers().len());
     headers.insert(CONTENT_TYPE, APPLICATION_GRPC);
     metadata.extend_headers(&mut headers);
     let mut response = http::Response::new(());
@@ -162,7 +153,7 @@ impl RequestTemplate {
         authority: http::uri::Authority,
         user_agent: HeaderValue,
     ) -> Self {
-        let mut headers = header_map(0);
+        let mut headers = header_map::with_room(0);
         //= GRPC-TE-TRAILERS  client sends te: trailers
         headers.insert(TE, HeaderValue::from_static(wire::TE_TRAILERS));
         headers.insert(CONTENT_TYPE, APPLICATION_GRPC);
@@ -174,8 +165,7 @@ impl RequestTemplate {
         }
     }
 
-    /// How large the header list of a call of `path` without metadata is, counted as HTTP/2 does: name + value + 32
-    /// for each field, pseudo-headers included.
+    /// The size of the header list of a call of `path` without metadata, pseudo-headers included.
     pub(crate) fn size(&self, path: &str, has_timeout: bool) -> usize {
         let (scheme, authority) = (self.scheme.as_str(), self.authority.as_str());
         let pseudo = [
@@ -184,16 +174,11 @@ impl RequestTemplate {
             (":authority", authority),
             (":path", path),
         ];
-        let pseudo = pseudo.iter().map(|(name, value)| name.len() + value.len());
-        let fields = self.headers.iter();
-        let fields = fields.map(|(name, value)| name.as_str().len() + value.len());
+        let pseudo = pseudo.map(|(name, value)| header_map::field_size(name.len(), value.len()));
         // Eight digits and a unit at most.
-        let timeout = has_timeout.then_some(wire::GRPC_TIMEOUT.len() + 9);
-        pseudo
-            .chain(fields)
-            .chain(timeout)
-            .map(|len| len + 32)
-            .sum()
+        let timeout = has_timeout.then_some(header_map::field_size(wire::GRPC_TIMEOUT.len(), 9));
+        let pseudo: usize = pseudo.into_iter().chain(timeout).sum();
+        pseudo + header_map::list_size(&self.headers)
     }
 
     /// For people: whom the requests are for.
@@ -222,7 +207,7 @@ pub(crate) fn write_request(
     *request.headers_mut() = match timeout {
         None => template.headers.clone(),
         Some(timeout) => {
-            let mut headers = header_map(metadata.as_headers().len());
+            let mut headers = header_map::with_room(metadata.as_headers().len());
             if let Ok(value) = HeaderValue::from_bytes(timeout::encode(timeout).as_bytes()) {
                 headers.insert(GRPC_TIMEOUT.clone(), value);
             }
@@ -506,5 +491,62 @@ mod tests {
         assert_eq!(response.headers()[CONTENT_TYPE], APPLICATION_GRPC);
         let trailers = trailers::write_ok(Some(&metadata));
         assert_eq!(trailers["grpc-status"], "0");
+    }
+
+    /// The drawing in `wire/mod.rs`: the header lines of each block, in their order.
+    fn drawn(block: usize) -> Vec<String> {
+        let page = include_str!("wire/mod.rs");
+        let drawing = page.split("```").nth(1).unwrap();
+        let blocks = drawing.split("HEADERS").skip(1);
+        let lines = blocks.map(|block| block.lines().skip(1));
+        let block = lines.clone().nth(block).unwrap();
+        block
+            .take_while(|line| line.starts_with("//!     ") && line.contains(": "))
+            .map(|line| line[8..].split("  ").next().unwrap().to_owned())
+            .collect()
+    }
+
+    fn written(pseudo: &[&str], headers: &HeaderMap) -> Vec<String> {
+        let headers = headers.iter();
+        let headers = headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+        pseudo
+            .iter()
+            .map(ToString::to_string)
+            .chain(headers)
+            .collect()
+    }
+
+    #[test]
+    fn the_page_on_the_wire_shows_what_is_sent() {
+        let template = RequestTemplate::new(
+            http::uri::Scheme::HTTP,
+            http::uri::Authority::from_static("localhost:50051"),
+            HeaderValue::from_static(wire::user_agent::USER_AGENT),
+        );
+        let mut metadata = MetadataMap::new();
+        metadata.insert_bin(
+            "trace-bin",
+            crate::metadata::MetadataValue::from_bytes(&[0, 1, 2]),
+        );
+        let path = http::uri::PathAndQuery::from_static("/helloworld.Greeter/SayHello");
+        let request = write_request(&template, path, Some(Duration::from_secs(1)), &metadata);
+        let uri = request.uri();
+        let pseudo = [
+            format!(":method: {}", request.method()),
+            format!(":scheme: {}", uri.scheme_str().unwrap()),
+            format!(":path: {}", uri.path()),
+            format!(":authority: {}", uri.authority().unwrap()),
+        ];
+        let pseudo: Vec<_> = pseudo.iter().map(String::as_str).collect();
+        assert_eq!(written(&pseudo, request.headers()), drawn(0));
+
+        let ok = [":status: 200"];
+        let response = write_response(&MetadataMap::new());
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(written(&ok, response.headers()), drawn(1));
+        assert_eq!(written(&[], &trailers::write_ok(None)), drawn(2));
+        let status = Status::not_found("no user J\u{f8}rn");
+        let only = write_trailers_only(trailers::write_status(&status), None);
+        assert_eq!(written(&ok, only.headers()), drawn(3));
     }
 }

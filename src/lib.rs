@@ -110,6 +110,7 @@ mod deadline;
 mod error;
 #[cfg(any(feature = "server", feature = "client"))]
 mod head;
+mod header_map;
 pub mod interceptor;
 pub mod metadata;
 mod request;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
-use crate::head::header_map;
+use crate::header_map::{self, field_size, list_size};
 use crate::metadata::MetadataMap;
 use crate::status::{Origin, Status};
 use crate::wire::code::Code;
@@ -25,13 +25,12 @@ const GRPC_STATUS_DETAILS_BIN: HeaderName = HeaderName::from_static(wire::GRPC_S
 /// A block over a peer's limit would lose the status with everything else. The limit that gRPC suggests is
 /// 8 KiB, of which this leaves room for `:status`, `content-type` and what gRPC says besides.
 const MAX_LIST: usize = 8_000;
-/// What HTTP/2 adds to the length of each name and value (RFC 9113 §6.5.2).
-const FIELD_OVERHEAD: usize = 32;
 
 /// The trailers of a call that ended well.
 pub(crate) fn write_ok(metadata: Option<&MetadataMap>) -> HeaderMap {
     //= GRPC-RES-TRAILERS  status in trailers, even when OK
-    let mut headers = header_map(metadata.map_or(0, |metadata| metadata.as_headers().len()));
+    let mut headers =
+        header_map::with_room(metadata.map_or(0, |metadata| metadata.as_headers().len()));
     headers.insert(GRPC_STATUS.clone(), HeaderValue::from_static("0"));
     if let Some(metadata) = metadata {
         metadata.extend_headers(&mut headers);
@@ -74,7 +73,7 @@ pub(crate) fn write_status(status: &Status) -> HeaderMap {
     );
     let mut room = MAX_LIST;
     if !status.message().is_empty() {
-        let around = list_size(&headers) + wire::GRPC_MESSAGE.len() + FIELD_OVERHEAD;
+        let around = list_size(&headers) + field_size(wire::GRPC_MESSAGE.len(), 0);
         let message = fitting_message(status.message(), room - around);
         room -= around + message.len();
         headers.insert(GRPC_MESSAGE, message);
@@ -90,7 +89,7 @@ pub(crate) fn write_status(status: &Status) -> HeaderMap {
     }
     if !status.details().is_empty() {
         let details = base64::encode(status.details());
-        if wire::GRPC_STATUS_DETAILS_BIN.len() + FIELD_OVERHEAD + details.len() <= room {
+        if field_size(wire::GRPC_STATUS_DETAILS_BIN.len(), details.len()) <= room {
             if let Ok(value) = HeaderValue::try_from(details) {
                 headers.insert(GRPC_STATUS_DETAILS_BIN, value);
             }
@@ -112,13 +111,6 @@ fn fitting_message(message: &str, room: usize) -> HeaderValue {
     }
     // Escaped text is visible ASCII, which every header value may hold.
     HeaderValue::from_str(&escaped).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-fn list_size(headers: &HeaderMap) -> usize {
-    headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD)
-        .sum()
 }
 
 /// Whether a header block holds a status, and so ends a call.

@@ -23,6 +23,7 @@ const FLOORS: [(u8, &[&str]); 5] = [
             "connect_info",
             "interceptor",
             "head",
+            "header_map",
             "trailers",
             "deadline",
             "error",
@@ -78,7 +79,8 @@ const RULES: [Rule; 3] = [
     Rule {
         #[rustfmt::skip]
         places: &[
-            "status", "metadata/", "request", "response", "connect_info", "interceptor", "head", "trailers",
+            "status", "metadata/", "request", "response", "connect_info", "interceptor", "head", "header_map",
+            "trailers",
             "deadline", "error",
         ],
         #[rustfmt::skip]

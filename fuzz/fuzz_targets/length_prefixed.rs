@@ -23,7 +23,6 @@ fn decode(chunks: impl Iterator<Item = Bytes>, max_len: usize) -> Found {
                 Ok(None) => break,
                 Err(error) => return (messages, Err(error)),
             }
-            assert!(decoder.missing() <= max_len);
         }
     }
     (messages, decoder.finish())

@@ -8,15 +8,20 @@
 //!
 //! [PROTOCOL-HTTP2]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
 
+use crate::wire;
+
 /// The two `grpc-` names that belong to the application: the retry design (gRFC A6) has a server
 /// read the first and write the second.
-const PUBLIC: [&str; 2] = ["grpc-previous-rpc-attempts", "grpc-retry-pushback-ms"];
+const PUBLIC: [&str; 2] = [
+    wire::GRPC_PREVIOUS_RPC_ATTEMPTS,
+    wire::GRPC_RETRY_PUSHBACK_MS,
+];
 
 /// Names that h2 refuses to send (RFC 9113 §8.2.2) or that would contradict what it sends: one of
 /// them among forwarded metadata would end the call. `user-agent` is readable in a request, but the
 /// channel writes its own.
 const NEVER_SENT: [&str; 8] = [
-    "user-agent",
+    wire::USER_AGENT,
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -46,10 +51,10 @@ pub(crate) fn is_reserved(name: &str) -> bool {
     //= GRPC-META-RESERVED  grpc-* is not application metadata; two names of the retry design are
     match name.as_bytes() {
         [b':', ..] => true,
-        bytes if starts_with_ignore_case(bytes, b"grpc-") => !PUBLIC
+        bytes if starts_with_ignore_case(bytes, wire::GRPC_PREFIX.as_bytes()) => !PUBLIC
             .iter()
             .any(|public| name.eq_ignore_ascii_case(public)),
-        _ => name.eq_ignore_ascii_case("te") || name.eq_ignore_ascii_case("content-type"),
+        _ => name.eq_ignore_ascii_case(wire::TE) || name.eq_ignore_ascii_case(wire::CONTENT_TYPE),
     }
 }
 
@@ -69,8 +74,8 @@ pub(crate) fn is_well_formed(name: &str) -> bool {
 
 /// Are the values of this name base64 of arbitrary bytes?
 pub(crate) fn is_binary(name: &str) -> bool {
-    let name = name.as_bytes();
-    name.len() >= 4 && name[name.len() - 4..].eq_ignore_ascii_case(b"-bin")
+    let (name, suffix) = (name.as_bytes(), wire::BIN_SUFFIX.as_bytes());
+    name.len() >= suffix.len() && name[name.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
 }
 
 /// Should `Debug` hide the values of this name?

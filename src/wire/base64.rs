@@ -85,9 +85,28 @@ pub fn decode(text: &[u8]) -> Result<Vec<u8>, Base64Error> {
 ///
 /// assert_eq!(split(b"YQ, Yg==").collect::<Vec<_>>(), [&b"YQ"[..], b"Yg=="]);
 /// ```
-pub fn split(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    //= GRPC-BIN-COMMA  split on ',' before decoding
-    line.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+pub fn split(line: &[u8]) -> Split<'_> {
+    Split { rest: Some(line) }
+}
+
+/// The values of one header line. Made by [`split`].
+#[derive(Clone, Debug)]
+pub struct Split<'a> {
+    /// The values that are still to come, with their commas. `None` after the last.
+    rest: Option<&'a [u8]>,
+}
+
+impl<'a> Iterator for Split<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest?;
+        //= GRPC-BIN-COMMA  split at "," before decoding: it is not a character of base64
+        let comma = rest.iter().position(|&byte| byte == b',');
+        self.rest = comma.map(|at| &rest[at + 1..]);
+        //= GRPC-META-TRIM  "a, b" is how a proxy joins two headers
+        Some(rest[..comma.unwrap_or(rest.len())].trim_ascii())
+    }
 }
 
 fn six_bits(symbol: u8) -> Result<u32, Base64Error> {

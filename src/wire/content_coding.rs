@@ -162,7 +162,7 @@ impl fmt::Display for ContentCodings {
 /// What to send messages in: the best that we may write and the peer can read, `identity` if
 /// nothing else.
 pub const fn choose(ours: ContentCodings, theirs: ContentCodings) -> ContentCoding {
-    //= COMP-ASYMMETRIC  the peer's list decides, not the coding that it used itself
+    // The list of the peer decides, not the coding that the peer used itself.
     let common = ContentCodings {
         bits: ours.bits & theirs.bits,
     };
@@ -251,7 +251,6 @@ mod tests {
         }
     }
 
-    //= COMP-ASYMMETRIC  type=test
     #[test]
     fn b19_chooses_only_what_both_have() {
         #[rustfmt::skip]

@@ -22,8 +22,7 @@
 //! has *come*, never with what was *announced*: five bytes that promise 4 MiB buy no memory.
 //!
 //! This file does not know how a message is compressed, what is in it, which status an error
-//! deserves, or when flow-control credit goes back to the peer. It does tell how much a half-read
-//! message still lacks ([`Decoder::missing`]), because whoever returns that credit must know.
+//! deserves, or when flow-control credit goes back to the peer.
 //!
 //! Spec: [Requests](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests), [Data
 //! Frames](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#data-frames).
@@ -71,7 +70,6 @@ pub struct Payload {
 /// let mut decoder = Decoder::new(1024);
 /// decoder.push(vec![0, 0, 0, 0, 2, 0x08].into()); // a prefix and the first of two bytes
 /// assert_eq!(decoder.next(), Ok(None));
-/// assert_eq!(decoder.missing(), 1);
 ///
 /// decoder.push(vec![0x01].into());
 /// assert_eq!(decoder.next().unwrap().unwrap().bytes, &[0x08, 0x01][..]);
@@ -198,19 +196,6 @@ impl Decoder {
             return Ok(());
         }
         Err(LengthError::Truncated { have, expected })
-    }
-
-    /// How many bytes the message that is being gathered still lacks; 0 when no message is
-    /// announced.
-    ///
-    /// Its length has been checked by then, so this is never more than the limit. A receiver that
-    /// has seen `None` needs this many more bytes before it can answer otherwise, whatever the
-    /// flow-control window says.
-    pub fn missing(&self) -> usize {
-        let Some(message) = self.announced else {
-            return 0;
-        };
-        message.len.saturating_sub(self.gathered() + self.unread())
     }
 
     /// Gives a decoded payload's memory back, for the next message that comes in pieces.
@@ -530,34 +515,6 @@ mod tests {
     }
 
     #[test]
-    fn missing_counts_down_what_flow_control_must_let_through() {
-        let mut decoder = Decoder::new(MAX);
-        assert_eq!(decoder.missing(), 0, "nothing announced");
-        decoder.push(Bytes::from_static(&[0, 0, 0, 0]));
-        assert_eq!(
-            (decoder.next(), decoder.missing()),
-            (Ok(None), 0),
-            "four bytes announce nothing"
-        );
-        decoder.push(Bytes::from_static(&[10, 1, 2, 3]));
-        assert_eq!(
-            (decoder.next(), decoder.missing()),
-            (Ok(None), 7),
-            "3 of 10 came with the prefix"
-        );
-        decoder.push(Bytes::from_static(&[4, 5]));
-        assert_eq!(decoder.missing(), 5, "pushed is come, though nobody pulled");
-        decoder.push(Bytes::from_static(&[6, 7, 8, 9, 10, 0, 0]));
-        assert_eq!(decoder.missing(), 0, "never below nothing");
-        assert!(decoder.next().unwrap().is_some());
-        assert_eq!(
-            (decoder.next(), decoder.missing()),
-            (Ok(None), 0),
-            "two bytes of the next prefix"
-        );
-    }
-
-    #[test]
     fn a_message_that_lies_whole_in_a_chunk_is_not_copied() {
         let chunk = Bytes::from([framed(false, b"first"), framed(false, b"second")].concat());
         let mut decoder = Decoder::new(MAX);
@@ -728,7 +685,6 @@ mod tests {
                 while let Ok(Some(payload)) = decoder.next() {
                     prop_assert!(payload.bytes.len() <= 300);
                 }
-                prop_assert!(decoder.missing() <= 300);
                 let _ = decoder.finish();
             }
         }

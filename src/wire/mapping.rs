@@ -4,8 +4,8 @@
 //! stream is reset. Each has its table in the spec. They are for reading an end *without* a status:
 //! where there is one, it counts.
 //!
-//! There is no table from a [`Code`] to an HTTP status: gRPC answers with 200. There is one to a
-//! reset reason ([`reset_from_code`]), for a sender whose trailers can no longer get through.
+//! There is no table in the other direction. A response has the HTTP status 200 whatever its
+//! [`Code`], and this library resets a stream with CANCEL, or with NO_ERROR after its trailers.
 //!
 //! Spec:
 //! [http-grpc-status-mapping](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md),
@@ -95,35 +95,6 @@ pub const fn code_from_reset(reason: u32) -> Code {
     // exercise(05): end
 }
 
-/// The reason to reset a stream with, when a call has ended in `code` and trailers cannot say so
-/// any more.
-///
-/// Much is lost on this way, so it is the last resort: the peer learns what [`code_from_reset`]
-/// makes of the reason. Never REFUSED_STREAM: it would promise that nothing was done, and the peer
-/// would send the call again.
-pub const fn reset_from_code(code: Code) -> u32 {
-    match code {
-        // Only ever sent after the trailers.
-        Code::Ok => reset::NO_ERROR,
-        //= GRPC-CANCEL  cancelling is RST_STREAM(CANCEL), and so is a passed deadline
-        Code::Cancelled | Code::DeadlineExceeded => reset::CANCEL,
-        Code::ResourceExhausted => reset::ENHANCE_YOUR_CALM,
-        Code::Unknown | Code::Internal | Code::Unimplemented | Code::DataLoss => {
-            reset::INTERNAL_ERROR
-        }
-        // What the application decided has no word in HTTP/2. That the answer is incomplete, has.
-        Code::InvalidArgument
-        | Code::NotFound
-        | Code::AlreadyExists
-        | Code::PermissionDenied
-        | Code::FailedPrecondition
-        | Code::Aborted
-        | Code::OutOfRange
-        | Code::Unavailable
-        | Code::Unauthenticated => reset::CANCEL,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,25 +147,5 @@ mod tests {
         for (reason, expected, why) in rows {
             assert_eq!(code_from_reset(reason), expected, "{why}");
         }
-    }
-
-    //= GRPC-RST-MAP  type=test
-    #[test]
-    fn a_reset_never_invites_a_retry_and_never_looks_like_success() {
-        for code in Code::ALL {
-            let reason = reset_from_code(code);
-            assert_ne!(reason, reset::REFUSED_STREAM, "{code:?}");
-            assert_ne!(code_from_reset(reason), Code::Ok, "{code:?}");
-            assert_eq!(reason == reset::NO_ERROR, code == Code::Ok, "{code:?}");
-        }
-    }
-
-    //= GRPC-CANCEL  type=test
-    #[test]
-    fn cancelling_is_cancel() {
-        for code in [Code::Cancelled, Code::DeadlineExceeded] {
-            assert_eq!(reset_from_code(code), reset::CANCEL);
-        }
-        assert_eq!(code_from_reset(reset::CANCEL), Code::Cancelled);
     }
 }

@@ -3,8 +3,8 @@
 //! gRPC is a way to use HTTP/2. A call is one stream, and this goes over it:
 //!
 //! ```text
-//! caller → server
-//!   HEADERS                                      what is called, and for how long
+//! client → server
+//!   HEADERS                                      which method, and for how long
 //!     :method: POST
 //!     :scheme: http
 //!     :path: /helloworld.Greeter/SayHello          path.rs
@@ -12,30 +12,36 @@
 //!     grpc-timeout: 1S                             timeout.rs
 //!     te: trailers
 //!     content-type: application/grpc               content_type.rs
-//!     grpc-accept-encoding: gzip,identity          content_coding.rs
 //!     user-agent: grpc-rust-temaki/0.1.0           user_agent.rs
 //!     trace-bin: AAEC                              base64.rs
 //!   DATA … END_STREAM                            any number of messages
 //!     00 00000004 0a02426f                         length_prefixed.rs
 //!
-//! server → caller
-//!   HEADERS                                      "I am gRPC", and metadata
+//! server → client
+//!   HEADERS                                      "I speak gRPC", and metadata
 //!     :status: 200
 //!     content-type: application/grpc               content_type.rs
-//!     grpc-encoding: gzip                          content_coding.rs
 //!   DATA …                                       any number of messages
-//!     01 00000017 1f8b0800…                        length_prefixed.rs
-//!   HEADERS END_STREAM                           the trailers: how it ended
-//!     grpc-status: 5                               code.rs
-//!     grpc-message: no user "J%C3%B8rn"            percent.rs
+//!     00 0000000b 0a0948656c6c6f20426f21           length_prefixed.rs
+//!   HEADERS END_STREAM                           the trailers: how the call ended
+//!     grpc-status: 0                               code.rs
 //!
-//! instead of all or the rest of that
+//! instead, if the call fails before its first message
+//!   HEADERS END_STREAM                           Trailers-Only: both blocks in one
+//!     :status: 200
+//!     grpc-status: 5                               code.rs
+//!     grpc-message: no user J%C3%B8rn              percent.rs
+//!     content-type: application/grpc               content_type.rs
+//!
+//! instead, if no gRPC server sent the end
 //!   :status: 503, or RST_STREAM CANCEL           mapping.rs
+//!
+//! also, if messages are compressed
+//!   grpc-encoding, grpc-accept-encoding          content_coding.rs
 //! ```
 //!
-//! That is all: messages each way, five bytes before each, and a status at the end. Unary,
-//! streaming one way and streaming both ways are the same bytes; they differ in how many messages
-//! either side promises.
+//! That is all of gRPC: messages in both directions, five bytes before each message, and a status at
+//! the end. Unary calls and streaming calls are the same bytes; the number of messages differs.
 //!
 //! | production of the grammar | where |
 //! |---|---|
@@ -51,8 +57,8 @@
 //! | HTTP-Status, RST_STREAM, when there is no Status | [`mapping`] |
 //! | Request-Headers, Call-Definition, Custom-Metadata; Response-Headers, Trailers-Only, Trailers | floor 1, whose types are HTTP's |
 //!
-//! Nothing here panics, whatever the bytes: they come from the network. Nothing here decides what
-//! an error *does* to a call either; it says what was found and what was expected.
+//! Nothing here panics, whatever the bytes are: they come from the network. Nothing here decides what
+//! an error *does* to a call. An error says what was found and what was expected.
 //!
 //! The whole grammar:
 //! [PROTOCOL-HTTP2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
@@ -68,7 +74,7 @@ pub mod percent;
 pub mod timeout;
 pub mod user_agent;
 
-/// Says "trailers": a proxy that would drop them must not pass this header on.
+/// The client accepts trailers. A proxy that drops trailers must not forward this header.
 pub const TE: &str = "te";
 /// The one value of [`TE`] that gRPC sends.
 pub const TE_TRAILERS: &str = "trailers";
@@ -82,20 +88,19 @@ pub const GRPC_TIMEOUT: &str = "grpc-timeout";
 pub const GRPC_ENCODING: &str = "grpc-encoding";
 /// The codings that this side can read; see [`content_coding`].
 pub const GRPC_ACCEPT_ENCODING: &str = "grpc-accept-encoding";
-/// The message type's name. In the grammar, sent by hardly anybody, and not by us.
-pub const GRPC_MESSAGE_TYPE: &str = "grpc-message-type";
 /// How the call ended, in the trailers; see [`code`].
 pub const GRPC_STATUS: &str = "grpc-status";
-/// Why, for people; see [`percent`].
+/// Why the call ended, for people; see [`percent`].
 pub const GRPC_MESSAGE: &str = "grpc-message";
-/// Why, for programs: a `google.rpc.Status` in [`base64`].
+/// Why the call ended, for programs: a `google.rpc.Status` in [`base64`].
 pub const GRPC_STATUS_DETAILS_BIN: &str = "grpc-status-details-bin";
-/// How often this call was tried before (gRFC A6). Reserved, yet the application may see it.
+/// The number of earlier attempts of this call (gRFC A6). The application may read it, although its
+/// name begins with [`GRPC_PREFIX`].
 pub const GRPC_PREVIOUS_RPC_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
-/// The server's wish when to try again, in milliseconds, or not (gRFC A6). Reserved, yet the
-/// application may set it.
+/// When a client may try again, in milliseconds, or that it may not (gRFC A6). The server's
+/// application may set it, although its name begins with [`GRPC_PREFIX`].
 pub const GRPC_RETRY_PUSHBACK_MS: &str = "grpc-retry-pushback-ms";
-/// What begins the names that are the protocol's own.
+/// The beginning of the names that are the protocol's own.
 pub const GRPC_PREFIX: &str = "grpc-";
-/// What ends the names whose values are [`base64`].
+/// The end of the names whose values are [`base64`].
 pub const BIN_SUFFIX: &str = "-bin";
