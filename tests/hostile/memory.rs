@@ -179,11 +179,12 @@ async fn s11_cancelled_calls_leave_what_a_few_leave() {
                 peer.reset(*stream, CANCEL).await;
             }
             peer.ping().await;
+            // Else, on a busy machine, more than one round is open at once, and the tables of `h2` grow for it.
+            let dropped = server
+                .probe
+                .until("handlers to be dropped", |it| it.live == 1);
+            dropped.await;
         }
-        server
-            .probe
-            .until("handlers to be dropped", |it| it.live == 1)
-            .await;
         match few {
             None => {
                 settles(before, 1, 300 * KIB).await;
