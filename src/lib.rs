@@ -47,7 +47,7 @@
 //! | 4 | `wire/code.rs`, `wire/mapping.rs` | How can a call end, and who decides the code? |
 //! | 5 | `head.rs` | What does a request say before its first message? |
 //! | 6 | `trailers.rs` | Why is the status at the end, and what is Trailers-Only? |
-//! | 7 | `call/recv.rs`, `call/send.rs` | Who makes a fast sender wait? |
+//! | 7 | `call/reader.rs`, `call/send.rs` | Who makes a fast sender wait? |
 //! | 7b | `conn/io.rs` | When do bytes leave? |
 //! | 8 | `server/connection.rs`, `server/router.rs`, `server/method.rs` | How does a request get from the socket to its handler? |
 //! | 9 | `server/call.rs` | What is the life of one call, at the server? |

@@ -23,13 +23,10 @@ use h2::{Reason, SendStream};
 
 use crate::call::ending;
 use crate::call::replay::Replay;
-use crate::call::size::askable;
+use crate::call::size::{FRAME, askable};
 use crate::deadline;
 use crate::status::{Origin, Status};
 use crate::wire::code::Code;
-
-/// A sender waits while this much of what it said before has not left: about one DATA frame.
-const ROOM: usize = 16 * 1024;
 
 /// A handle of the lane. Whoever sends holds one, whoever receives another, and the pump a third.
 #[derive(Clone)]
@@ -122,10 +119,10 @@ impl SharedLane {
         if lane.over.is_some() {
             return Poll::Ready(Err(lane.told()));
         }
-        if lane.unsent.len() < ROOM && !buf.is_empty() {
+        if lane.unsent.len() < FRAME && !buf.is_empty() {
             lane.push(buf);
         }
-        if lane.unsent.len() < ROOM {
+        if lane.unsent.len() < FRAME {
             return Poll::Ready(Ok(()));
         }
         lane.waiting.room = Some(cx.waker().clone());
@@ -158,7 +155,7 @@ impl SharedLane {
     /// Whether the pump should gather more, from a stream that it sends itself.
     pub(crate) fn wants_more(&self) -> bool {
         let lane = self.lock();
-        lane.stream.is_some() && lane.over.is_none() && lane.unsent.len() < ROOM
+        lane.stream.is_some() && lane.over.is_none() && lane.unsent.len() < FRAME
     }
 
     /// Takes over what the pump gathered.
@@ -360,7 +357,7 @@ impl Lane {
         self.half_closed = self.ended && self.unsent.is_empty();
         // If it fails, the stream is gone, which the next look at it tells.
         let _ = stream.send_data(bytes, self.half_closed);
-        if self.unsent.len() < ROOM {
+        if self.unsent.len() < FRAME {
             wake(&mut self.waiting.room);
         }
     }

@@ -8,6 +8,12 @@ use crate::status::{Origin, Status};
 use crate::wire::code::Code;
 use crate::wire::length_prefixed::{LengthError, PREFIX_LEN};
 
+/// What is sent at once, in bytes: messages of a stream leave together up to this size, a message up to this size is given
+/// to `h2` whole, and a sender waits while this much has not left.
+///
+/// It is the largest DATA frame that every peer takes: SETTINGS_MAX_FRAME_SIZE is 16,384 or more (RFC 9113 §6.5.2).
+pub(crate) const FRAME: usize = 16 * 1024;
+
 /// The longest message that is sent, in bytes: with its prefix it is the most that `h2` can count. It counts
 /// what waits for the peer's window in 32 bits, and would wait for ever for what it counts as nothing.
 pub(super) const LONGEST: usize = u32::MAX as usize - PREFIX_LEN;

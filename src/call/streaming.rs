@@ -9,13 +9,12 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::call::codec::Codec;
 use crate::call::exclusive::Exclusive;
 use crate::call::lane::{Over, SharedLane};
-use crate::call::recv::Receiver;
+use crate::call::reader::{MessageReader, Read};
 use crate::call::retraction::Retraction;
 use crate::call::timer::Timer;
 use crate::metadata::MetadataMap;
@@ -44,8 +43,8 @@ enum Source<T> {
 
 struct Wire<T> {
     /// `None` once the stream has ended; with it goes the stream's last claim on the connection.
-    receiver: Option<Receiver>,
-    decode: Decode<T>,
+    reader: Option<MessageReader>,
+    read: ReadNext<T>,
     deadline: Timer,
     ending: Ending,
     /// Read before anybody asked for it.
@@ -74,7 +73,8 @@ type End = Result<Option<MetadataMap>, Status>;
 /// What [`Streaming::message`] gives.
 type Next<T> = Result<Option<T>, Status>;
 
-type Decode<T> = Box<dyn Fn(&mut Bytes) -> Result<T, Status> + Send + Sync>;
+/// Reads the next message, with the codec of the method.
+type ReadNext<T> = Box<dyn Fn(&mut MessageReader, &mut Context<'_>) -> Poll<Read<T>> + Send + Sync>;
 
 /// What the end of the messages means, and who must be told of it.
 pub(crate) enum Ending {
@@ -112,15 +112,15 @@ enum Step<T> {
 }
 
 impl<T: 'static> Streaming<T> {
-    /// The messages of `receiver`, read by `codec`, until `deadline`.
-    pub(crate) fn new<C>(receiver: Receiver, codec: C, deadline: Timer, ending: Ending) -> Self
+    /// The messages of `reader`, decoded by `codec`, until `deadline`.
+    pub(crate) fn new<C>(reader: MessageReader, codec: C, deadline: Timer, ending: Ending) -> Self
     where
         C: Codec<Decode = T>,
     {
-        let decode: Decode<T> = Box::new(move |payload| codec.decode(payload));
+        let read: ReadNext<T> = Box::new(move |reader, cx| reader.poll_message(&codec, cx));
         Self(Source::Wire(Box::new(Wire {
-            receiver: Some(receiver),
-            decode,
+            reader: Some(reader),
+            read,
             deadline,
             ending,
             ahead: None,
@@ -227,7 +227,7 @@ impl<T> Wire<T> {
 
     #[cfg(feature = "client")]
     fn poll_ahead(&mut self, cx: &mut Context<'_>) {
-        while self.receiver.is_some()
+        while self.reader.is_some()
             && self
                 .ahead
                 .as_mut()
@@ -255,10 +255,10 @@ impl<T> Wire<T> {
 
     /// The next message that was not read ahead, and its length.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<(T, usize)>, Status>> {
-        let Some(receiver) = &mut self.receiver else {
+        let Some(reader) = &mut self.reader else {
             return Poll::Ready(Ok(None));
         };
-        let step = match poll_step(receiver, &self.decode, &mut self.ending, cx) {
+        let step = match poll_step(reader, &self.read, &mut self.ending, cx) {
             Poll::Ready(step) => step,
             Poll::Pending => {
                 ready!(self.deadline.poll(cx));
@@ -269,7 +269,7 @@ impl<T> Wire<T> {
             Ok(Step::Message(message, len)) => {
                 // A peer that is faster than its reader would otherwise never meet the deadline.
                 if self.deadline.is_over() {
-                    receiver.source.give_no_more_credit();
+                    reader.source.give_no_more_credit();
                 }
                 Ok(Some((message, len)))
             }
@@ -297,7 +297,7 @@ impl<T> Wire<T> {
             }
         }
         // `h2` cancels a stream that nobody holds and that has not ended.
-        self.receiver = None;
+        self.reader = None;
         self.end = end.map(Some);
         match &self.end {
             Ok(_) => Ok(()),
@@ -324,15 +324,12 @@ pub(crate) fn show_end(
 
 /// The next message, or the end as its side understands it.
 fn poll_step<T>(
-    receiver: &mut Receiver,
-    decode: &Decode<T>,
+    reader: &mut MessageReader,
+    read: &ReadNext<T>,
     ending: &mut Ending,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Step<T>, Status>> {
-    if let Some(mut payload) = ready!(receiver.poll_message(cx))? {
-        let len = payload.len();
-        let message = decode(&mut payload)?;
-        receiver.recycle(payload);
+    if let Some((message, len)) = ready!(read(reader, cx))? {
         return Poll::Ready(Ok(Step::Message(message, len)));
     }
     if let Ending::Request(retraction) = ending {
@@ -340,7 +337,7 @@ fn poll_step<T>(
         return Poll::Ready(Ok(Step::End(MetadataMap::new())));
     }
     //= GRPC-RES-TRAILERS  status in trailers, even when OK
-    let trailers = ready!(receiver.poll_trailers(cx))?;
+    let trailers = ready!(reader.poll_trailers(cx))?;
     Poll::Ready(trailers::read_end(trailers).map(Step::End))
 }
 
@@ -352,7 +349,7 @@ impl<T> Drop for Wire<T> {
                 requests: Some(requests),
                 ..
             }),
-        ) = (&self.receiver, &self.ending)
+        ) = (&self.reader, &self.ending)
         {
             requests.close(Over::Cancelled);
         }

@@ -5,7 +5,6 @@
 //! of a few bytes may take microseconds to make. So what one stream does in a row is a turn, bounded by the number of
 //! messages and by time; then others have theirs.
 
-#[cfg(feature = "server")]
 use std::task::Context;
 use std::time::{Duration, Instant};
 
@@ -55,13 +54,12 @@ impl Turn {
         self.is_over = now.saturating_duration_since(begun) >= TIME || self.messages >= MESSAGES;
     }
 
-    /// Whether it is somebody else's turn.
-    pub(crate) fn is_over(&self) -> bool {
+    #[cfg(test)]
+    fn is_over(&self) -> bool {
         self.is_over
     }
 
     /// Lets others have their turn; the task that is polled goes on behind them.
-    #[cfg(feature = "server")]
     pub(crate) fn pass_on(&mut self, cx: &mut Context<'_>) {
         self.begin();
         cx.waker().wake_by_ref();

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_core::Stream;
 use h2::{RecvStream, SendStream};
 use http::uri::PathAndQuery;
@@ -38,8 +38,8 @@ use crate::call::Side;
 use crate::call::caught::caught;
 use crate::call::codec::Codec;
 use crate::call::lane::{Over, SharedLane};
-use crate::call::recv::Receiver;
-use crate::call::send;
+use crate::call::reader::MessageReader;
+use crate::call::size::FRAME;
 use crate::call::source::Source;
 use crate::call::streaming::{Ending, ResponseEnding, Streaming};
 use crate::call::timer::{self, Timer};
@@ -48,9 +48,6 @@ use crate::head::{self, ResponseHead};
 use crate::interceptor::InterceptedCall;
 use crate::metadata::MetadataMap;
 use crate::{Code, Origin, Request, Response, Status, deadline, trailers};
-
-/// Requests up to this size are handed to `h2` whole; larger ones as the peer takes them.
-const SMALL: usize = 16 * 1024;
 
 /// A request on its way: what every attempt of one call has in common.
 ///
@@ -230,10 +227,11 @@ pub(super) async fn unary<C: Codec>(
         Box::pin(call.intercept(channel)).await?;
     }
     let mut retry = TransparentRetry::default();
+    let mut writer = channel.writer();
     let answer = loop {
         // Encoded for each attempt: bytes shared with a second one cost more, and there hardly ever is one.
-        let body = match encode_one(channel, &codec, &message) {
-            Ok(body) => body,
+        let body = match writer.write(&codec, &message) {
+            Ok(()) => writer.take_last(),
             Err(status) => break Err(status),
         };
         let attempt = pin!(exchange(channel, &call, &codec, body));
@@ -266,7 +264,7 @@ async fn exchange<C: Codec>(
         mut stream,
     } = call.open_on(channel, permit)?;
     let max_len = channel.max_decoding_message_size;
-    let answer = if body.len() <= SMALL {
+    let answer = if body.len() <= FRAME {
         // If it fails, the response does too, and knows why.
         let _ = stream.send_data(body, true);
         one_answer(&mut asked, call, codec, max_len).await
@@ -296,9 +294,10 @@ pub(super) async fn server_streaming<C: Codec>(
         Box::pin(call.intercept(channel)).await?;
     }
     let mut retry = TransparentRetry::default();
+    let mut writer = channel.writer();
     let failure = loop {
-        let body = match encode_one(channel, &codec, &message) {
-            Ok(body) => body,
+        let body = match writer.write(&codec, &message) {
+            Ok(()) => writer.take_last(),
             Err(status) => break status,
         };
         let attempt = pin!(ask_for_stream(channel, &call, &codec, body));
@@ -320,7 +319,7 @@ async fn ask_for_stream<C: Codec>(
     body: Bytes,
 ) -> Result<Response<Streaming<C::Decode>>, Failed> {
     let Opened { asked, mut stream } = call.open(channel).await?;
-    if body.len() <= SMALL {
+    if body.len() <= FRAME {
         let _ = stream.send_data(body, true);
         return answer_stream(channel, call, codec, asked, None).await;
     }
@@ -452,30 +451,26 @@ async fn one_answer<C: Codec>(
     let head = poll_fn(|cx| asked.poll_response(cx)).await;
     let head = head.map_err(Failed::before_answer)?;
     call.stage.answered();
-    let (metadata, mut receiver) = match Head::of(head, max_len, asked.unread.clone()) {
-        Ok(Head::Open(metadata, receiver)) => (metadata, receiver),
+    let (metadata, mut reader) = match Head::of(head, max_len, asked.unread.clone()) {
+        Ok(Head::Open(metadata, reader)) => (metadata, reader),
         Ok(Head::Over(end)) => {
             end?;
             return Err(wrong_count("0").into());
         }
         Err(foreign) => return Err(Box::pin(foreign.quote()).await.into()),
     };
-    let mut message = None;
+    let message = poll_fn(|cx| reader.poll_message(codec, cx)).await?;
     let mut end = None;
-    while let Some(mut payload) = poll_fn(|cx| receiver.poll_message(cx)).await? {
-        if message.is_some() {
-            return Err(wrong_count("more than 1").into());
-        }
-        message = Some(codec.decode(&mut payload)?);
+    if message.is_some() {
         // Mostly the trailers came with the message.
-        end = poll_fn(|cx| Poll::Ready(receiver.trailers_now(cx))).await;
-        if end.is_some() {
-            break;
+        end = poll_fn(|cx| Poll::Ready(reader.trailers_now(cx))).await;
+        if end.is_none() && poll_fn(|cx| reader.poll_bytes(cx)).await?.is_some() {
+            return Err(wrong_count("more than 1").into());
         }
     }
     let end = match end {
         Some(end) => end?,
-        None => poll_fn(|cx| receiver.poll_trailers(cx)).await?,
+        None => poll_fn(|cx| reader.poll_trailers(cx)).await?,
     };
     //= GRPC-RES-PRECEDENCE  an error in the trailers wins over a message that came before it
     let trailers = match end {
@@ -487,7 +482,7 @@ async fn one_answer<C: Codec>(
         }
     };
     match message {
-        Some(message) => Ok(Response::received(metadata, message, trailers)),
+        Some((message, _)) => Ok(Response::received(metadata, message, trailers)),
         None => Err(wrong_count("0").into()),
     }
 }
@@ -518,8 +513,8 @@ async fn answer_stream<C: Codec>(
     requests: Option<SharedLane>,
 ) -> Result<Response<Streaming<C::Decode>>, Failed> {
     match read_head(&mut asked, call, channel.max_decoding_message_size).await? {
-        Head::Open(mut metadata, mut receiver) => {
-            receiver.source.share(None);
+        Head::Open(mut metadata, mut reader) => {
+            reader.source.share(None);
             call.show_response(channel, &mut metadata)?;
             let ending = ResponseEnding {
                 requests,
@@ -527,7 +522,7 @@ async fn answer_stream<C: Codec>(
                 open: asked.into_claim(),
             };
             let messages = Streaming::new(
-                receiver,
+                reader,
                 codec.clone(),
                 Timer::at_home(call.deadline, || channel.tasks().home()),
                 Ending::Response(ending),
@@ -551,7 +546,7 @@ async fn answer_stream<C: Codec>(
 
 /// The head of an answer.
 pub(super) enum Head {
-    Open(MetadataMap, Receiver),
+    Open(MetadataMap, MessageReader),
     Over(Result<MetadataMap, Status>),
 }
 
@@ -566,7 +561,8 @@ impl Head {
         match head::read_response(parts.status, parts.headers, body.is_end_stream()) {
             ResponseHead::Open(metadata) => {
                 let source = Source::new(body, Side::Client, unread);
-                Ok(Self::Open(metadata, Receiver::new(source, max_len, None)))
+                let reader = MessageReader::new(source, max_len, None);
+                Ok(Self::Open(metadata, reader))
             }
             ResponseHead::Over(end) => Ok(Self::Over(end)),
             ResponseHead::Foreign(status) => Err(Foreign::new(status, body, &unread)),
@@ -587,14 +583,4 @@ pub(super) async fn read_head(
         Ok(head) => Ok(head),
         Err(foreign) => Err(Box::pin(foreign.quote()).await.into()),
     }
-}
-
-fn encode_one<C: Codec>(
-    channel: &Channel,
-    codec: &C,
-    message: &C::Encode,
-) -> Result<Bytes, Status> {
-    let mut body = BytesMut::new();
-    send::encode(codec, message, channel.max_encoding_message_size, &mut body)?;
-    Ok(body.freeze())
 }

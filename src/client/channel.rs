@@ -16,6 +16,7 @@ use super::subchannel::Subchannel;
 use super::tasks::Tasks;
 use crate::call::codec::Codec;
 use crate::call::streaming::Streaming;
+use crate::call::writer::MessageWriter;
 use crate::error::Error;
 use crate::head::RequestTemplate;
 use crate::interceptor::Interceptors;
@@ -233,6 +234,12 @@ impl Channel {
     /// before one of them is first used.
     pub fn start<C: Codec>(&self, path: PathAndQuery, codec: C) -> Call<C::Encode, C::Decode> {
         Call::new(self, path, codec)
+    }
+
+    /// What writes the messages of one call.
+    #[inline]
+    pub(super) fn writer(&self) -> MessageWriter {
+        MessageWriter::new(self.max_encoding_message_size)
     }
 
     pub(super) fn subchannel(&self) -> &Arc<Subchannel> {

@@ -19,7 +19,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use http::uri::PathAndQuery;
 use tokio::sync::oneshot;
 
@@ -27,10 +26,10 @@ use super::channel::Channel;
 use super::opening::{Answer, Answered, End, Opening, stopped};
 use crate::call::codec::Codec;
 use crate::call::lane::{Over, SharedLane};
-use crate::call::recv::Receiver;
-use crate::call::send;
+use crate::call::reader::MessageReader;
 use crate::call::streaming::{Ending, ResponseEnding, Streaming, show_end};
 use crate::call::timer::Timer;
+use crate::call::writer::MessageWriter;
 use crate::metadata::MetadataMap;
 use crate::{Code, Origin, Request, Status};
 
@@ -51,9 +50,9 @@ pub struct Call<Req, Res> {
 /// The sending end of a [`Call`].
 pub struct CallSender<Req> {
     opening: Arc<Opening>,
-    encode: Encode<Req>,
-    /// A message that the lane has not taken over.
-    buffer: BytesMut,
+    write: Write<Req>,
+    /// Has the message that the lane has not taken over.
+    writer: MessageWriter,
     half_closed: bool,
     /// The answers, of which this end sees only whether they have ended.
     answers: Arc<dyn Ahead>,
@@ -67,8 +66,9 @@ pub struct CallReceiver<Res> {
     answers: Arc<Mutex<Answers<Res>>>,
 }
 
-type Encode<Req> = Box<dyn Fn(Req, &mut BytesMut) -> Result<(), Status> + Send + Sync>;
-type Read<Res> = Box<dyn Fn(Receiver, Timer, Ending) -> Streaming<Res> + Send>;
+/// Writes a message, with the codec of the method.
+type Write<Req> = Box<dyn Fn(&mut MessageWriter, Req) -> Result<(), Status> + Send + Sync>;
+type Read<Res> = Box<dyn Fn(MessageReader, Timer, Ending) -> Streaming<Res> + Send>;
 
 /// What the server says.
 struct Answers<Res> {
@@ -208,10 +208,9 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
     {
         let (opening, answered) = Opening::new(channel, path);
         let opening = Arc::new(opening);
-        let max_len = channel.max_encoding_message_size;
         let encoder = codec.clone();
-        let encode =
-            Box::new(move |item, buf: &mut BytesMut| send::encode(&encoder, &item, max_len, buf));
+        let write =
+            Box::new(move |writer: &mut MessageWriter, message| writer.write(&encoder, &message));
         let read = Box::new(move |receiver, deadline, ending| {
             Streaming::new(receiver, codec.clone(), deadline, ending)
         });
@@ -222,8 +221,8 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
         Self {
             sender: CallSender {
                 opening: opening.clone(),
-                encode,
-                buffer: BytesMut::new(),
+                write,
+                writer: channel.writer(),
                 half_closed: false,
                 answers: answers.clone(),
             },
@@ -323,14 +322,14 @@ impl<Req> CallSender<Req> {
                 Origin::Library,
             ));
         }
-        self.buffer.clear();
-        (self.encode)(message, &mut self.buffer)
+        self.writer.clear();
+        (self.write)(&mut self.writer, message)
     }
 
     /// Hands them over to the lane, and waits for room in it.
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         ready!(self.opening.poll_begin(cx, End::Sender));
-        let sent = self.opening.lane.poll_offer(cx, &mut self.buffer);
+        let sent = self.opening.lane.poll_offer(cx, self.writer.buffer());
         if sent.is_pending() {
             self.answers.poll_ahead(&self.opening, cx);
         }

@@ -21,7 +21,7 @@ use super::channel::Channel;
 use super::pump;
 use crate::call::caught::caught;
 use crate::call::lane::SharedLane;
-use crate::call::recv::Receiver;
+use crate::call::reader::MessageReader;
 use crate::call::streaming::Claim;
 use crate::metadata::MetadataMap;
 use crate::{Code, Origin, Request, Status};
@@ -72,7 +72,7 @@ pub(super) struct Answered {
 pub(super) enum Answer {
     Open {
         metadata: MetadataMap,
-        receiver: Receiver,
+        receiver: MessageReader,
         open: Option<Box<dyn Claim>>,
     },
     /// The call is over, and ended well.

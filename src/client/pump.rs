@@ -8,32 +8,29 @@
 //! task-locals, and of its tracing span only with the feature. If one of them panics, its call ends with INTERNAL.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use bytes::BytesMut;
 use futures_core::Stream;
 
 use super::call::within;
 use super::channel::Channel;
 use super::subchannel::Subchannel;
+use crate::call::batch::{Batch, poll_batch};
 use crate::call::carried::Carried;
 use crate::call::caught::{caught, drop_caught};
 use crate::call::codec::Codec;
 use crate::call::lane::{Over, SharedLane};
-use crate::call::send;
 use crate::call::turn::Turn;
+use crate::call::writer::MessageWriter;
 use crate::{Code, Origin, Status};
-
-/// Requests of a stream that are ready together leave in one DATA frame of about this size.
-const BATCH: usize = 16 * 1024;
 
 /// Sends what is put into `lane`, in a task of its own.
 pub(super) fn spawn(lane: &SharedLane, channel: &Channel, deadline: Option<Instant>) {
-    let gather = |_: &mut Context<'_>, _: &mut BytesMut, _: &mut Turn| Poll::Pending;
-    start(lane, channel, deadline, gather);
+    let nothing = MessageWriter::new(0);
+    start(lane, channel, deadline, nothing, |_, _| Poll::Pending);
 }
 
 /// Sends the user's stream of requests, in a task of its own. It is not asked for any before the call is open.
@@ -46,25 +43,53 @@ pub(super) fn spawn_stream<C: Codec, S>(
 ) where
     S: Stream<Item = C::Encode> + Send + 'static,
 {
-    let max_len = channel.max_encoding_message_size;
     let mut messages = Box::pin(messages);
+    let writer = channel.writer();
     let span = Carried::current();
-    let gather = move |cx: &mut Context<'_>, batch: &mut BytesMut, turn: &mut Turn| {
-        span.run(|| poll_batch(messages.as_mut(), cx, &codec, max_len, batch, turn))
+    let write_next = move |cx: &mut Context<'_>, writer: &mut MessageWriter| {
+        span.run(|| {
+            let next = match caught(|| messages.as_mut().poll_next(cx)) {
+                Ok(next) => ready!(next),
+                Err(panicked) => {
+                    let status = panicked.status("the stream of requests");
+                    return Poll::Ready(Some(Err(status)));
+                }
+            };
+            Poll::Ready(next.map(|message| write(writer, &codec, message)))
+        })
     };
-    start(lane, channel, deadline, gather);
+    start(lane, channel, deadline, writer, write_next);
 }
 
-fn start<G>(lane: &SharedLane, channel: &Channel, deadline: Option<Instant>, gather: G)
-where
-    G: FnMut(&mut Context<'_>, &mut BytesMut, &mut Turn) -> Poll<Gathered> + Send + 'static,
+/// Writes the user's message, and drops it.
+fn write<C: Codec>(
+    writer: &mut MessageWriter,
+    codec: &C,
+    message: C::Encode,
+) -> Result<(), Status> {
+    let written = caught(|| writer.write(codec, &message));
+    let written = written.unwrap_or_else(|it| Err(it.status("the codec")));
+    let dropped = drop_caught(message).map_err(|it| it.status("a message's Drop"));
+    written.and(dropped)
+}
+
+fn start<W>(
+    lane: &SharedLane,
+    channel: &Channel,
+    deadline: Option<Instant>,
+    writer: MessageWriter,
+    write_next: W,
+) where
+    W: FnMut(&mut Context<'_>, &mut MessageWriter) -> Poll<Option<Result<(), Status>>>
+        + Send
+        + 'static,
 {
     match channel.tasks().of_call() {
         Ok(runtime) => {
             // The guard is made here: a runtime that stops may drop the task before its first poll.
             let guard = Guard(Some(lane.clone()));
             let subchannel = Arc::downgrade(channel.subchannel());
-            runtime.spawn(run(guard, subchannel, deadline, gather));
+            runtime.spawn(run(guard, subchannel, deadline, writer, write_next));
         }
         Err(none) => {
             lane.fail(none.into());
@@ -73,40 +98,36 @@ where
 }
 
 /// Until all is sent, or the call is over.
-async fn run<G>(
+async fn run<W>(
     guard: Guard,
     subchannel: Weak<Subchannel>,
     deadline: Option<Instant>,
-    mut gather: G,
+    mut writer: MessageWriter,
+    mut write_next: W,
 ) where
-    G: FnMut(&mut Context<'_>, &mut BytesMut, &mut Turn) -> Poll<Gathered>,
+    W: FnMut(&mut Context<'_>, &mut MessageWriter) -> Poll<Option<Result<(), Status>>>,
 {
     let Some(lane) = &guard.0 else { return };
-    let mut batch = BytesMut::new();
     let mut ended = false;
     let mut turn = Turn::default();
     let mut step = |cx: &mut Context<'_>| {
         loop {
             if lane.poll_flush(cx).is_ready() {
-                return Poll::Ready(Step::Over);
+                return Poll::Ready(());
             }
             if ended || !lane.wants_more() {
                 turn.begin();
                 return Poll::Pending;
             }
-            if turn.is_over() {
-                turn.begin();
-                return Poll::Ready(Step::Yield);
-            }
-            match std::task::ready!(gather(cx, &mut batch, &mut turn)) {
-                Gathered::More => {}
-                Gathered::Ended => ended = true,
-                Gathered::Failed(status) => {
+            match ready!(poll_batch(cx, &mut writer, &mut turn, &mut write_next)) {
+                Batch::Some => {}
+                Batch::Last => ended = true,
+                Batch::Failed(status) => {
                     lane.fail(status);
-                    return Poll::Ready(Step::Over);
+                    return Poll::Ready(());
                 }
             }
-            lane.push(&mut batch);
+            lane.push(writer.buffer());
             if ended {
                 let _ = lane.end();
             }
@@ -121,9 +142,7 @@ async fn run<G>(
     };
     let sent = {
         let work = pin!(async {
-            while let Step::Yield = poll_fn(&mut step).await {
-                tokio::task::yield_now().await;
-            }
+            poll_fn(&mut step).await;
             Ok::<(), Status>(())
         });
         within(None, deadline, work, expired).await
@@ -132,65 +151,6 @@ async fn run<G>(
         lane.fail(status);
     }
     guard.defuse();
-}
-
-/// How far sending has come.
-enum Step {
-    /// To the end of the call.
-    Over,
-    /// To where others have their turn.
-    Yield,
-}
-
-/// What was found among the user's messages.
-enum Gathered {
-    /// A batch, and the stream goes on.
-    More,
-    /// The stream ended; the batch may be empty.
-    Ended,
-    /// A message could not be encoded.
-    Failed(Status),
-}
-
-/// Gathers the messages that are ready, up to a batch.
-fn poll_batch<C: Codec, S: Stream<Item = C::Encode>>(
-    mut messages: Pin<&mut S>,
-    cx: &mut Context<'_>,
-    codec: &C,
-    max_len: usize,
-    batch: &mut BytesMut,
-    turn: &mut Turn,
-) -> Poll<Gathered> {
-    while batch.len() < BATCH {
-        let next = match caught(|| messages.as_mut().poll_next(cx)) {
-            Ok(next) => next,
-            Err(panicked) => {
-                return Poll::Ready(Gathered::Failed(panicked.status("the stream of requests")));
-            }
-        };
-        match next {
-            Poll::Ready(Some(message)) => {
-                let encoded = caught(|| send::encode(codec, &message, max_len, batch));
-                let encoded = encoded.unwrap_or_else(|it| Err(it.status("the codec")));
-                let dropped = drop_caught(message).map_err(|it| it.status("a message's Drop"));
-                if let Err(status) = encoded.and(dropped) {
-                    return Poll::Ready(Gathered::Failed(status));
-                }
-                if turn.made_one() {
-                    break;
-                }
-            }
-            Poll::Ready(None) => return Poll::Ready(Gathered::Ended),
-            Poll::Pending => {
-                turn.begin();
-                if batch.is_empty() {
-                    return Poll::Pending;
-                }
-                break;
-            }
-        }
-    }
-    Poll::Ready(Gathered::More)
 }
 
 /// Ends the call if the pump does not come to its own end.

@@ -21,25 +21,26 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_core::Stream;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::uri::PathAndQuery;
 
 use super::answers::Answers;
-use super::batch::{BATCH, poll_batch};
 use super::outcome::Failure;
 pub(crate) use super::outcome::Outcome;
 use super::resets::Resets;
 use super::service::MethodOptions;
 use crate::call::Side;
+use crate::call::batch::{Batch, poll_batch};
 use crate::call::caught::{Panicked, caught, clear_caught, drop_caught, poll_caught};
 use crate::call::codec::Codec;
 use crate::call::meter::Meter;
-use crate::call::recv::Receiver;
+use crate::call::reader::MessageReader;
 use crate::call::retraction::Retraction;
 use crate::call::send::{self, Gone};
+use crate::call::size::FRAME;
 use crate::call::source::Source;
 use crate::call::streaming::{Ending, Streaming};
 use crate::call::timer::{self, Timer};
@@ -107,7 +108,7 @@ impl CallContext {
 /// is copied around as little as possible, and small enough to be allocated cheaply.
 pub(crate) struct Opened {
     request: Option<Request<()>>,
-    receiver: Option<Receiver>,
+    reader: Option<MessageReader>,
     /// Of a stream of requests whose reader may go before the call does.
     kept: Option<Keeper>,
     /// Of the server and of the service, in this order.
@@ -134,9 +135,9 @@ pub(crate) fn open(
     };
     let source = Source::new(body, Side::Server, reply.context.unread.clone());
     let max_len = options.max_decoding_message_size;
-    let mut receiver = Receiver::new(source, max_len, reply.context.meter.clone());
+    let mut reader = MessageReader::new(source, max_len, reply.context.meter.clone());
     // Whether a server lives is asked most when it has most to do.
-    receiver.hold_unless(|| parts.uri.path().starts_with(HEALTH));
+    reader.hold_unless(|| parts.uri.path().starts_with(HEALTH));
     let timeout = match head::read_request(&parts.method, &parts.headers) {
         Ok(timeout) => timeout,
         Err(refusal) => return Err(reply.finish(Err(refusal.into()))),
@@ -166,7 +167,7 @@ pub(crate) fn open(
             (),
             facts,
         )),
-        receiver: Some(receiver),
+        reader: Some(reader),
         kept: None,
         interceptors: interceptors.clone(),
         intercepted: None,
@@ -177,7 +178,7 @@ pub(crate) fn open(
 impl Opened {
     /// The request is a stream, which its handler may leave unread.
     pub(crate) fn expect_stream(&mut self) {
-        self.kept = (self.receiver.as_mut()).and_then(|it| it.source.share_with_call());
+        self.kept = (self.reader.as_mut()).and_then(|it| it.source.share_with_call());
     }
 
     /// The only message of a unary or server-streaming request.
@@ -188,17 +189,17 @@ impl Opened {
         codec: &C,
     ) -> Result<Request<C::Decode>, Status> {
         self.intercept().await?;
-        let Some(receiver) = &mut self.receiver else {
+        let Some(reader) = &mut self.reader else {
             return Err(wrong_count("no more"));
         };
-        let Some(mut payload) = poll_fn(|cx| receiver.poll_message(cx)).await? else {
+        let Some(mut bytes) = poll_fn(|cx| reader.poll_bytes(cx)).await? else {
             return Err(wrong_count("0"));
         };
         //= GRPC-REQ-EOS  the request ends with END_STREAM, and not with its message
-        if !receiver.is_finished() && poll_fn(|cx| receiver.poll_message(cx)).await?.is_some() {
+        if !reader.is_finished() && poll_fn(|cx| reader.poll_bytes(cx)).await?.is_some() {
             return Err(wrong_count("more than 1"));
         }
-        let message = codec.decode(&mut payload)?;
+        let message = codec.decode(&mut bytes)?;
         Ok(self.take_request().map(|()| message))
     }
 
@@ -210,11 +211,11 @@ impl Opened {
     ) -> Result<Request<Streaming<C::Decode>>, Status> {
         let deadline = Timer::new(self.request.as_ref().and_then(Request::deadline));
         self.intercept().await?;
-        let Some(receiver) = self.receiver.take() else {
+        let Some(reader) = self.reader.take() else {
             return Err(wrong_count("no more"));
         };
         let ending = Ending::Request(retraction.clone());
-        let messages = Streaming::new(receiver, codec.clone(), deadline, ending);
+        let messages = Streaming::new(reader, codec.clone(), deadline, ending);
         Ok(self.take_request().map(|()| messages))
     }
 
@@ -229,8 +230,8 @@ impl Opened {
         let mut passed = Box::pin(self.interceptors.request(request, intercepted));
         let request = poll_fn(|cx| {
             let polled = passed.as_mut().poll(cx);
-            if let (Poll::Pending, Some(receiver)) = (&polled, &mut self.receiver) {
-                receiver.source.share(None); // nobody reads meanwhile
+            if let (Poll::Pending, Some(reader)) = (&polled, &mut self.reader) {
+                reader.source.share(None); // nobody reads meanwhile
             }
             polled
         });
@@ -273,7 +274,7 @@ impl Reply {
         opened: &mut Opened,
     ) -> Result<(S, Option<Box<MetadataMap>>), Outcome> {
         // Nobody reads on: the rest of the request, if any, is not wanted.
-        opened.receiver = None;
+        opened.reader = None;
         let failure = match response {
             Ok(Ok(mut response)) => {
                 if !response.extensions().is_empty() {
@@ -311,19 +312,18 @@ impl Reply {
         codec: &C,
         options: &MethodOptions,
     ) -> Outcome {
-        let mut bytes = BytesMut::new();
-        let max_len = options.max_encoding_message_size;
-        let encoded = caught(|| send::encode(codec, &message, max_len, &mut bytes));
+        let mut writer = options.writer();
+        let encoded = caught(|| writer.write(codec, &message));
         let dropped = drop_caught(message);
         let mut end = match (encoded, dropped) {
             (Ok(Ok(())), Ok(())) => Ok(trailers),
             (Ok(Err(status)), _) => Err(Failure::Status(status)),
             _ => {
-                bytes.clear();
+                writer.clear();
                 Err(panicked().into())
             }
         };
-        if let Some(rest) = self.send_small(bytes.freeze()) {
+        if let Some(rest) = self.send_small(writer.take_last()) {
             if let Err(failure) =
                 Box::pin(self.send(rest, &mut Turn::default(), || Duration::ZERO)).await
             {
@@ -349,39 +349,29 @@ impl Reply {
         S: Stream<Item = Result<C::Encode, Status>>,
     {
         let mut messages = pin!(Some(messages));
-        let mut batch = BytesMut::new();
+        let mut writer = options.writer();
         let mut turn = Turn::default();
         let end = loop {
             let gathered = pin!(Some(poll_fn(|cx| {
-                let Some(messages) = messages.as_mut().as_pin_mut() else {
-                    return Poll::Ready(None);
-                };
-                poll_batch(
-                    messages,
-                    cx,
-                    codec,
-                    options.max_encoding_message_size,
-                    &mut batch,
-                    &mut turn,
-                )
+                poll_batch(cx, &mut writer, &mut turn, |cx, writer| {
+                    let Some(messages) = messages.as_mut().as_pin_mut() else {
+                        return Poll::Ready(None);
+                    };
+                    let next = ready!(messages.poll_next(cx));
+                    Poll::Ready(next.map(|next| next.and_then(|it| writer.write(codec, &it))))
+                })
             })));
             let gathered = match requests {
                 Some(requests) => self.watch_reading(gathered, requests).await,
                 None => self.watch(gathered).await,
             };
-            let end = match gathered {
-                Ok(end) => end,
+            let batch = match gathered {
+                Ok(batch) => batch,
                 Err(failure) => break Err(failure),
             };
-            // The last batch takes the buffer with it, which is cheaper than sharing it.
-            let bytes = if end.is_some() {
-                std::mem::take(&mut batch)
-            } else {
-                batch.split()
-            };
-            let bytes = match end {
-                Some(_) => self.send_small(bytes.freeze()),
-                None => Some(bytes.freeze()),
+            let bytes = match batch {
+                Batch::Some => Some(writer.take()),
+                Batch::Last | Batch::Failed(_) => self.send_small(writer.take_last()),
             };
             if let Some(bytes) = bytes {
                 let sent = self.send(bytes, &mut turn, || {
@@ -396,18 +386,14 @@ impl Reply {
                     break Err(failure);
                 }
             }
-            match end {
+            match batch {
                 //= GRPC-DEADLINE-SERVER  server drops the handler; DEADLINE_EXCEEDED trailers
-                None if self.deadline.is_over() => {
+                Batch::Some if self.deadline.is_over() => {
                     break Err(deadline::exceeded(deadline::IN_HANDLER).into());
                 }
-                None => {}
-                Some(Ok(())) => break Ok(trailers),
-                Some(Err(status)) => break Err(status.into()),
-            }
-            if turn.is_over() {
-                turn.begin();
-                tokio::task::yield_now().await;
+                Batch::Some => {}
+                Batch::Last => break Ok(trailers),
+                Batch::Failed(status) => break Err(status.into()),
             }
         };
         // The answer is complete, or has failed already: a panic changes nothing of it.
@@ -487,7 +473,7 @@ impl Reply {
     ///
     /// In a drain the call lasts until it has the window: what is not sent at its end shall not count as answered.
     fn send_small(&mut self, last: Bytes) -> Option<Bytes> {
-        if last.len() > BATCH || self.context.answers.is_draining() {
+        if last.len() > FRAME || self.context.answers.is_draining() {
             return Some(last);
         }
         if let (Some(body), false) = (&mut self.body, last.is_empty()) {

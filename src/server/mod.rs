@@ -6,7 +6,6 @@
 
 mod accept;
 mod answers;
-mod batch;
 mod builder;
 pub(crate) mod call;
 mod closed;

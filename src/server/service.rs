@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::method::{Methods, Route};
+use crate::call::writer::MessageWriter;
 use crate::interceptor::Interceptors;
 use crate::{AsyncInterceptor, Interceptor};
 
@@ -20,6 +21,14 @@ pub(crate) struct MethodOptions {
     pub(crate) max_encoding_message_size: usize,
     pub(crate) spawn_always: bool,
     pub(crate) never_shed: bool,
+}
+
+impl MethodOptions {
+    /// What writes the messages of one call.
+    #[inline]
+    pub(crate) fn writer(&self) -> MessageWriter {
+        MessageWriter::new(self.max_encoding_message_size)
+    }
 }
 
 impl Default for MethodOptions {

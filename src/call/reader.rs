@@ -1,4 +1,4 @@
-//! The incoming lane: DATA frames in, whole messages out. Who makes a fast sender wait?
+//! The message reader: how do the bytes of DATA become messages, and who makes a fast sender wait?
 //!
 //! Spec: PROTOCOL-HTTP2.md, "Length-Prefixed-Message" and "Data Frames"; RFC 9113 §5.2 (flow control).
 //!
@@ -8,7 +8,15 @@
 //! message larger than the window still arrives, because its own bytes are credited as they come; its
 //! announced length was checked before the second byte of it was kept.
 //!
-//! This file does not know what a message is made of, nor how a stream of them ends for the caller.
+//! A reader is made once per call, when the head of the stream was read, from the limit on a message's length and the coding.
+//! The codec is the method's, and comes with each question. Every message that this library receives, on either end, goes
+//! through [`MessageReader::poll_message`].
+//!
+//! ```text
+//!   DATA ──▶ prefix + bytes ── coding, if the message is compressed ──▶ bytes ── codec ──▶ message
+//! ```
+//!
+//! This file does not know what a message is made of, nor how a stream of them ends for the user.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -17,6 +25,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::call::buffered::Held;
+use crate::call::codec::Codec;
+use crate::call::coding::Coding;
 use crate::call::meter::Meter;
 use crate::call::size::status_of_length;
 use crate::call::source::Source;
@@ -24,23 +34,32 @@ use crate::status::{Origin, Status};
 use crate::wire::code::Code;
 use crate::wire::length_prefixed::{Decoder, PREFIX_LEN};
 
+/// The next message, and the length of the bytes that it was made from; `None` at the end.
+pub(crate) type Read<T> = Result<Option<(T, usize)>, Status>;
+
 /// Reads the messages of one stream.
 #[derive(Debug)]
-pub(crate) struct Receiver {
+pub(crate) struct MessageReader {
     pub(crate) source: Source,
     decoder: Decoder,
+    /// The longest message, in bytes: as it travels, and once it is decompressed.
+    max_len: usize,
+    /// What `grpc-encoding` names; `None` for `identity`.
+    coding: Option<&'static dyn Coding>,
     /// What the decoder holds, where a server counts that.
     held: Option<Box<Held>>,
     /// Somebody watches the call.
     meter: Option<Arc<Meter>>,
 }
 
-impl Receiver {
+impl MessageReader {
     /// Reads messages of at most `max_len` bytes from `source`, counted by `meter` if somebody watches.
     pub(crate) fn new(source: Source, max_len: usize, meter: Option<Arc<Meter>>) -> Self {
         Self {
             source,
             decoder: Decoder::new(max_len),
+            max_len,
+            coding: None,
             held: None,
             meter,
         }
@@ -55,10 +74,35 @@ impl Receiver {
             .map(|buffered| Box::new(Held::new(buffered.clone())));
     }
 
-    /// The next message's bytes; `None` once the peer has ended its DATA in good order.
+    /// The next message, and the length of the bytes that it was made from; `None` once the peer has ended its DATA in
+    /// good order.
     ///
-    /// An error is final: a stream that broke in the middle of a message never ends with `None`.
-    pub(crate) fn poll_message(
+    /// # Errors
+    /// See [`poll_bytes`](Self::poll_bytes); else the error of the codec. An error is final.
+    #[inline]
+    pub(crate) fn poll_message<C: Codec>(
+        &mut self,
+        codec: &C,
+        cx: &mut Context<'_>,
+    ) -> Poll<Read<C::Decode>> {
+        let Some(mut bytes) = ready!(self.poll_bytes(cx))? else {
+            return Poll::Ready(Ok(None));
+        };
+        let len = bytes.len();
+        let message = codec.decode(&mut bytes)?;
+        self.decoder.recycle(bytes);
+        Poll::Ready(Ok(Some((message, len))))
+    }
+
+    /// The next message's bytes, decompressed; `None` once the peer has ended its DATA in good order.
+    ///
+    /// A stream that broke in the middle of a message never ends with `None`.
+    ///
+    /// # Errors
+    /// RESOURCE_EXHAUSTED if a message is longer than this side takes, as it travels or decompressed. INTERNAL if the
+    /// bytes are not messages, or a message is compressed and no coding was announced. Else the status of what ended the
+    /// stream. An error is final.
+    pub(crate) fn poll_bytes(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, Status>> {
@@ -68,13 +112,15 @@ impl Receiver {
                 .next()
                 .map_err(|it| status_of_length(it, self.source.side))?
             {
-                if payload.compressed {
-                    return Poll::Ready(Err(flag_without_encoding()));
-                }
                 if let Some(held) = &mut self.held {
                     held.sub(PREFIX_LEN + payload.bytes.len());
                 }
-                return Poll::Ready(Ok(Some(payload.bytes)));
+                let bytes = if payload.compressed {
+                    decompress(self.coding, payload.bytes, self.max_len)?
+                } else {
+                    payload.bytes
+                };
+                return Poll::Ready(Ok(Some(bytes)));
             }
             let Some(chunk) = ready!(self.source.poll_data(cx))? else {
                 self.decoder
@@ -117,11 +163,17 @@ impl Receiver {
     pub(crate) fn is_finished(&mut self) -> bool {
         self.decoder.finish().is_ok() && self.source.is_finished()
     }
+}
 
-    /// Memory of a message that was decoded, to be used for the next one that spans several frames.
-    pub(crate) fn recycle(&mut self, spent: Bytes) {
-        self.decoder.recycle(spent);
-    }
+/// The message that was compressed to `payload`, of at most `max_len` bytes.
+#[cold]
+fn decompress(
+    coding: Option<&'static dyn Coding>,
+    payload: Bytes,
+    max_len: usize,
+) -> Result<Bytes, Status> {
+    let coding = coding.ok_or_else(flag_without_encoding)?;
+    coding.decompress(payload, max_len)
 }
 
 fn flag_without_encoding() -> Status {
@@ -132,4 +184,22 @@ fn flag_without_encoding() -> Status {
         "the message's compressed-flag is 1, but no grpc-encoding was announced; expected flag 0",
         Origin::Protocol,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::coding::tests::Runs;
+
+    #[test]
+    fn a_compressed_message_needs_a_coding_and_stays_within_the_limit() {
+        let payload = || Bytes::from_static(b"a\xffb\x01");
+        let status = decompress(None, payload(), 1000).unwrap_err();
+        assert_eq!(status.code(), Code::Internal);
+        assert_eq!(status.origin(), Origin::Protocol);
+        let message = decompress(Some(&Runs), payload(), 256).unwrap();
+        assert_eq!(message.len(), 256);
+        let status = decompress(Some(&Runs), payload(), 255).unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+    }
 }

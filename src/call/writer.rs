@@ -1,0 +1,211 @@
+//! The message writer: how do messages become the bytes of DATA?
+//!
+//! A writer is made once per call, from the limit on a message's length and the coding. The codec is the method's, and comes
+//! with each message. The writer puts each message behind its five bytes of prefix, one after the other, into one buffer. The owner of the writer takes that buffer and
+//! gives it to `h2`. Every message that this library sends, on either end, goes through [`MessageWriter::write`].
+//!
+//! ```text
+//!   message ── codec ──▶ bytes ── coding, if the message shall be compressed ──▶ prefix + bytes ──▶ buffer
+//! ```
+//!
+//! This file does not know when the buffer is sent, nor how a call ends.
+//!
+//! Spec: PROTOCOL-HTTP2.md, "Length-Prefixed-Message".
+
+use bytes::{Bytes, BytesMut};
+
+use super::codec::Codec;
+use super::coding::Compression;
+use super::size::{LONGEST, fits, too_long};
+use crate::status::Status;
+use crate::wire::length_prefixed::{self, PREFIX_LEN};
+
+/// Writes the messages of one call.
+#[derive(Debug)]
+pub(crate) struct MessageWriter {
+    /// The longest message, in bytes as it travels.
+    max_len: usize,
+    /// `None`: messages are sent as they are.
+    compression: Option<Compression>,
+    /// Whether the messages that follow shall be compressed.
+    compresses: bool,
+    /// Whole messages with their prefixes.
+    buf: BytesMut,
+}
+
+impl MessageWriter {
+    /// A writer of messages of at most `max_len` bytes. Allocates nothing.
+    #[inline]
+    pub(crate) fn new(max_len: usize) -> Self {
+        Self {
+            max_len,
+            compression: None,
+            compresses: true,
+            buf: BytesMut::new(),
+        }
+    }
+
+    /// The same writer, which compresses the messages that are long enough.
+    #[cfg(test)]
+    pub(crate) fn compressing(mut self, compression: Compression) -> Self {
+        self.compression = Some(compression);
+        self
+    }
+
+    /// Whether the messages that follow may be compressed, if the call has a coding. Default: they may.
+    #[cfg(test)]
+    pub(crate) fn set_compresses(&mut self, compresses: bool) {
+        self.compresses = compresses;
+    }
+
+    /// Appends `message`, as `codec` encodes it, to the buffer.
+    ///
+    /// An error leaves the buffer as it was.
+    ///
+    /// # Errors
+    /// RESOURCE_EXHAUSTED if the message is longer than the limit of the writer; else the error of the codec, or of the
+    /// coding.
+    #[inline]
+    pub(crate) fn write<C: Codec>(&mut self, codec: &C, message: &C::Encode) -> Result<(), Status> {
+        let start = self.buf.len();
+        let written = self.append(codec, message, start);
+        if written.is_err() {
+            self.buf.truncate(start);
+        }
+        written
+    }
+
+    #[inline]
+    fn append<C: Codec>(
+        &mut self,
+        codec: &C,
+        message: &C::Encode,
+        start: usize,
+    ) -> Result<(), Status> {
+        // The codec may guess too much: for what may not be sent no room is made.
+        let guess = codec.encoded_len(message);
+        let room = PREFIX_LEN + guess.min(self.max_len).min(LONGEST);
+        if self.buf.capacity() == 0 {
+            self.buf = BytesMut::with_capacity(room); // cheaper than room in one that has none
+        } else {
+            self.buf.reserve(room);
+        }
+        self.buf.extend_from_slice(&[0; PREFIX_LEN]);
+        let begin = start + PREFIX_LEN;
+        codec.encode(message, &mut self.buf)?;
+        let compressed = match self.compression {
+            None => false,
+            Some(compression) => self.compress(compression, begin)?,
+        };
+        let len = self.buf.len() - begin;
+        let announced = fits(len, self.max_len).ok_or_else(|| too_long(len, self.max_len))?;
+        //= GRPC-LPM-PREFIX  1 flag byte, 4 length bytes big-endian
+        let prefix = length_prefixed::prefix(compressed, announced);
+        self.buf[start..begin].copy_from_slice(&prefix);
+        Ok(())
+    }
+
+    /// Compresses the message that begins at `begin`, if it shall be; tells whether it was.
+    #[cold]
+    fn compress(&mut self, compression: Compression, begin: usize) -> Result<bool, Status> {
+        let plain_len = self.buf.len() - begin;
+        if !self.compresses || plain_len < compression.min_len {
+            return Ok(false);
+        }
+        let plain = self.buf.split_off(begin);
+        compression.coding.compress(&plain, &mut self.buf)?;
+        Ok(true)
+    }
+
+    /// All that was written, if nothing more is written: the buffer leaves with it, which is cheaper than sharing it.
+    pub(crate) fn take_last(&mut self) -> Bytes {
+        std::mem::take(&mut self.buf).freeze()
+    }
+
+    /// All that was written. The writer keeps the rest of the buffer for more.
+    pub(crate) fn take(&mut self) -> Bytes {
+        self.buf.split().freeze()
+    }
+
+    /// The buffer itself, for an owner that gives its bytes to another one.
+    pub(crate) fn buffer(&mut self) -> &mut BytesMut {
+        &mut self.buf
+    }
+
+    /// Drops what was written. After a panic of the codec the buffer may hold a part of a message.
+    pub(crate) fn clear(&mut self) {
+        self.buf.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::codec::BytesCodec;
+    use super::super::coding::tests::Runs;
+    use super::*;
+    use crate::wire::code::Code;
+
+    /// A codec whose guess is wild.
+    #[derive(Clone, Default)]
+    struct Boasts;
+
+    impl Codec for Boasts {
+        type Encode = ();
+        type Decode = ();
+
+        fn encoded_len(&self, (): &()) -> usize {
+            usize::MAX
+        }
+
+        fn encode(&self, (): &(), buf: &mut BytesMut) -> Result<(), Status> {
+            buf.extend_from_slice(b"hi");
+            Ok(())
+        }
+
+        fn decode(&self, _: &mut Bytes) -> Result<(), Status> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn c23_a_guess_takes_no_more_than_may_be_sent() {
+        let mut writer = MessageWriter::new(100);
+        writer.write(&Boasts, &()).unwrap();
+        assert_eq!(writer.buf, b"\0\0\0\0\x02hi"[..]);
+        assert!(writer.buf.capacity() < 1000);
+    }
+
+    #[test]
+    fn an_error_leaves_the_messages_before_it() {
+        let mut writer = MessageWriter::new(3);
+        writer.write(&BytesCodec, &"abc".into()).unwrap();
+        let status = writer.write(&BytesCodec, &"abcd".into()).unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        writer.write(&BytesCodec, &"d".into()).unwrap();
+        assert_eq!(writer.take_last(), b"\0\0\0\0\x03abc\0\0\0\0\x01d"[..]);
+    }
+
+    #[test]
+    fn a_message_is_compressed_if_it_shall_be_and_is_long_enough() {
+        let compression = Compression {
+            coding: &Runs,
+            min_len: 4,
+        };
+        let mut writer = MessageWriter::new(6).compressing(compression);
+        writer.write(&BytesCodec, &"aaaaaaaa".into()).unwrap();
+        assert_eq!(writer.take(), b"\x01\0\0\0\x02a\x08"[..], "long enough");
+        writer.write(&BytesCodec, &"aaa".into()).unwrap();
+        assert_eq!(writer.take(), b"\0\0\0\0\x03aaa"[..], "too short");
+        writer.set_compresses(false);
+        writer.write(&BytesCodec, &"aaaa".into()).unwrap();
+        assert_eq!(writer.take(), b"\0\0\0\0\x04aaaa"[..], "not asked for");
+        writer.set_compresses(true);
+        let status = writer.write(&BytesCodec, &"abcd".into()).unwrap_err();
+        assert_eq!(
+            status.code(),
+            Code::ResourceExhausted,
+            "eight bytes as it travels"
+        );
+        assert!(writer.take().is_empty());
+    }
+}
