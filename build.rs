@@ -4,7 +4,7 @@
 //! TEMAKI_REGENERATE=1 cargo check --features _regenerate
 //! ```
 //!
-//! For everybody else, also where `proto/` is not there, it does nothing: what is generated is checked in. `tests/codegen.rs`
+//! For everybody else, also where `proto/` is not there, it does nothing: what is generated is checked in. `tests/codegen/output.rs`
 //! holds the two against each other.
 
 /// The code generator, without the library around it.

@@ -326,7 +326,7 @@ mod tests {
     //= GRPC-CT-415  type=test
     //= COMP-UNSUPPORTED  type=test
     #[test]
-    fn b1_to_b12_what_is_refused_before_any_handler() {
+    fn b01_to_b12_what_is_refused_before_any_handler() {
         const GRPC: (&str, &str) = ("content-type", "application/grpc");
         #[rustfmt::skip]
         let rows: [(Method, Pairs, _, &str); 9] = [
@@ -359,7 +359,7 @@ mod tests {
 
     //= GRPC-TIMEOUT-ABSENT  type=test
     #[test]
-    fn b3_b5_b8_what_is_served() {
+    fn b03_b05_b08_what_is_served() {
         let secs = |n| Some(Duration::from_secs(n));
         #[rustfmt::skip]
         let rows: [(Pairs, _, &str); 5] = [

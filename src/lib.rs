@@ -33,7 +33,7 @@
 //! ```
 //!
 //! A file uses its own floor and those below, never one above; `server/` and `client/` never see
-//! each other. Time enters floors 0 and 1 only as an argument. `tests/floors.rs` holds all of it.
+//! each other. Time enters floors 0 and 1 only as an argument. `tests/documents/floors.rs` holds all of it.
 //!
 //! # The life of a call, in twelve stops
 //!

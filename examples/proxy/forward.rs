@@ -1,4 +1,4 @@
-//! One call, passed on: what comes from the caller goes to the upstream, and back. `tests/proxy.rs` tests it frame by frame.
+//! One call, passed on: what comes from the caller goes to the upstream, and back. `tests/together/proxy.rs` tests it frame by frame.
 
 use std::future::pending;
 

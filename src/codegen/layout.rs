@@ -4,7 +4,7 @@
 //! too). Running rustfmt would need it on the machine, and `prettyplease` would pull `syn` into
 //! every build; so the text is written in its final form. This file knows rustfmt's widths and how
 //! it breaks a type, a signature and an attribute; it does not know what any of them means.
-//! `tests/codegen.rs` sweeps names of all lengths past rustfmt itself.
+//! `tests/codegen/output.rs` sweeps names of all lengths past rustfmt itself.
 
 /// rustfmt's `max_width`: no line is longer, where it can be helped.
 const MAX_WIDTH: usize = 100;

@@ -65,7 +65,7 @@ mod tests {
 
     //= GRPC-CT-PREFIX  type=test
     #[test]
-    fn b1_b3_knows_grpc_from_what_looks_like_it() {
+    fn b01_b03_knows_grpc_from_what_looks_like_it() {
         use ContentType::{Other, Proto};
         #[rustfmt::skip]
         let rows = [

@@ -46,7 +46,7 @@ mod tests {
 
     //= GRPC-PATH  type=test
     #[test]
-    fn b7_a_path_is_an_exact_name() {
+    fn b07_a_path_is_an_exact_name() {
         #[rustfmt::skip]
         let rows = [
             ("", None, "nothing"),

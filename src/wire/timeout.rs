@@ -205,7 +205,7 @@ mod tests {
     //= GRPC-TIMEOUT-DIGITS  type=test
     //= GRPC-TIMEOUT-UNITS  type=test
     #[test]
-    fn b9_writes_at_most_eight_digits_and_rounds_up() {
+    fn b09_writes_at_most_eight_digits_and_rounds_up() {
         #[rustfmt::skip]
         let rows = [
             (Duration::ZERO, "1n", "the grammar has no zero"),
@@ -242,7 +242,7 @@ mod tests {
     //= GRPC-TIMEOUT-DIGITS  type=test
     //= GRPC-TIMEOUT-UNITS  type=test
     #[test]
-    fn b8_reads_the_grammar_and_nothing_else() {
+    fn b08_reads_the_grammar_and_nothing_else() {
         use TimeoutError::{Digits, Empty, NotADigit, Unit};
         #[rustfmt::skip]
         let rows: [(&str, _, &str); 26] = [

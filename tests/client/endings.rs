@@ -543,7 +543,7 @@ async fn b70_a_resets_reason_becomes_a_code() {
 
 //= GRPC-RES-SECOND-HEADERS  type=test
 #[tokio::test]
-async fn b70a_headers_in_the_middle_are_a_protocol_error() {
+async fn b92_headers_in_the_middle_are_a_protocol_error() {
     let (channel, mut peer) = connected().await;
     for is_message_sent in [false, true] {
         let call = unary(&channel, "a");

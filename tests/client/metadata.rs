@@ -27,7 +27,7 @@ fn request(metadata: MetadataMap) -> Request<Bytes> {
 
 /// A paused clock, so that what is left when the headers are written is what was asked for.
 #[tokio::test(start_paused = true)]
-async fn b9_timeout_has_at_most_eight_digits_in_the_finest_unit_that_fits() {
+async fn b09_timeout_has_at_most_eight_digits_in_the_finest_unit_that_fits() {
     let (channel, mut pipes) = piped(|endpoint| endpoint);
     #[rustfmt::skip]
     let rows = [
@@ -62,7 +62,7 @@ async fn b9_timeout_has_at_most_eight_digits_in_the_finest_unit_that_fits() {
 
 /// On a paused clock. The earliest of all limits counts, whoever has set it.
 #[tokio::test(start_paused = true)]
-async fn b9_an_interceptor_may_set_the_timeout() {
+async fn b09_an_interceptor_may_set_the_timeout() {
     let (channel, mut pipes) = piped(|endpoint| endpoint.timeout(Duration::from_secs(61)));
     let set = |seconds| {
         let channel = channel.clone();

@@ -144,7 +144,7 @@ async fn each_kind_expires(channel: &Channel) -> Vec<Status> {
 
 /// An exporter that drives its future on a thread of its own.
 #[test]
-fn p1_calls_may_be_polled_outside_of_any_runtime() {
+fn p01_calls_may_be_polled_outside_of_any_runtime() {
     let server = Apart::start(Server::builder());
     let home = threads();
     let channel = home.block_on(async { lazy(&server) });
@@ -175,7 +175,7 @@ fn p1_calls_may_be_polled_outside_of_any_runtime() {
 
 /// A proxy's page is quoted where there are timers; without them the call ends all the same.
 #[test]
-fn p1_an_answer_that_is_not_grpc_is_told_outside_of_any_runtime() {
+fn p01_an_answer_that_is_not_grpc_is_told_outside_of_any_runtime() {
     use crate::support::*;
     let home = threads();
     let raw = home.block_on(RawServer::bind());

@@ -50,7 +50,7 @@ async fn d02_two_hundred_of_256_dropped_at_once_do_no_harm() {
 /// Each call is made twice, 20 ms apart, and dropped once the other is answered: 10,000 of them, in two seconds by a
 /// clock that stands still meanwhile.
 #[tokio::test(start_paused = true)]
-async fn b01_hedged_calls_are_not_cut() {
+async fn l01_hedged_calls_are_not_cut() {
     let probe = Probe::default();
     let (ours, _served) = server::pipe(Server::builder(), &probe, 64 * 1024);
     let mut peer = Peer::client(ours, &[]).await;
@@ -100,7 +100,7 @@ async fn c02_calls_given_up_at_their_deadline_are_not_counted() {
 
 /// Subscriptions that are dropped after their first message: their headers have left.
 #[tokio::test]
-async fn b01_streams_dropped_after_their_headers_are_not_counted() {
+async fn l01_streams_dropped_after_their_headers_are_not_counted() {
     let server = TestServer::start(Server::builder()).await;
     let mut peer = server.peer().await;
     for n in 0..4000 {

@@ -18,7 +18,7 @@ fn piped() -> (Probe, tokio::io::DuplexStream, impl Sized) {
 
 /// As grpc-go does: a PING for each portion of a download that has come, with credit before it.
 #[tokio::test(start_paused = true)]
-async fn b06_pings_that_measure_a_download_are_not_cut() {
+async fn l06_pings_that_measure_a_download_are_not_cut() {
     let (_probe, ours, _served) = piped();
     let mut peer = Peer::client(ours, &[]).await;
     peer.call(1, &request("/test.Kit/Repeat"), "1000 16384")
@@ -35,7 +35,7 @@ async fn b06_pings_that_measure_a_download_are_not_cut() {
 
 /// All of it was sent at once, and measured after it had come.
 #[tokio::test(start_paused = true)]
-async fn b06_pings_after_the_last_byte_was_sent_are_not_cut() {
+async fn l06_pings_after_the_last_byte_was_sent_are_not_cut() {
     let (_probe, ours, _served) = piped();
     let mut peer = Peer::client(ours, &[]).await;
     peer.credits = false;
@@ -53,7 +53,7 @@ async fn b06_pings_after_the_last_byte_was_sent_are_not_cut() {
 
 /// Small messages leave together, a thousand in a frame; credit comes for each as it is read, twice.
 #[tokio::test(start_paused = true)]
-async fn b06_credit_for_each_small_message_is_not_cut() {
+async fn l06_credit_for_each_small_message_is_not_cut() {
     let (_probe, ours, _served) = piped();
     let mut peer = Peer::client(ours, &[]).await;
     peer.credits = false;
@@ -72,7 +72,7 @@ async fn b06_credit_for_each_small_message_is_not_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn b06_pings_during_an_upload_are_not_cut() {
+async fn l06_pings_during_an_upload_are_not_cut() {
     let (_probe, ours, _served) = piped();
     let mut peer = Peer::client(ours, &[]).await;
     peer.headers(1, 0, &request("/test.Kit/Join")).await;
@@ -86,7 +86,7 @@ async fn b06_pings_during_an_upload_are_not_cut() {
 
 /// A caller that pings while it makes calls does not merely keep a connection alive.
 #[tokio::test(start_paused = true)]
-async fn b06_pings_between_calls_are_not_cut() {
+async fn l06_pings_between_calls_are_not_cut() {
     let (_probe, ours, _served) = piped();
     let mut peer = Peer::client(ours, &[]).await;
     for n in 0..2000 {
@@ -119,7 +119,7 @@ async fn c26_empty_data_in_a_long_life_is_not_cut() {
 
 /// 256 KiB in one frame, at 8 kB/s: half a minute, in which nothing else can come.
 #[tokio::test(start_paused = true)]
-async fn b18_a_large_frame_on_a_slow_network_is_not_cut() {
+async fn l18_a_large_frame_on_a_slow_network_is_not_cut() {
     let (_probe, ours, _served) = piped();
     let mut peer = Peer::client(ours, &[]).await;
     let body = message(vec![b's'; 200_000]);
@@ -141,7 +141,7 @@ async fn b18_a_large_frame_on_a_slow_network_is_not_cut() {
 
 /// A connection that rests in the middle of nothing rests as long as it likes.
 #[tokio::test(start_paused = true)]
-async fn b18_silence_between_frames_is_not_cut() {
+async fn l18_silence_between_frames_is_not_cut() {
     let (_probe, ours, _served) = piped();
     let mut peer = Peer::client(ours, &[]).await;
     peer.headers(1, 0, &request("/test.Kit/Join")).await;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::*;
 
 #[tokio::test(start_paused = true)]
-async fn b18_what_is_begun_and_not_finished_is_cut_in_11_seconds() {
+async fn l18_what_is_begun_and_not_finished_is_cut_in_11_seconds() {
     let block = hpack::encode(&request("/test.Kit/Hang"));
     let whole = frame::encode(kind::HEADERS, END_HEADERS, 3, &block);
     let open = frame::encode(kind::HEADERS, 0, 3, &block);
@@ -45,7 +45,7 @@ async fn b18_what_is_begun_and_not_finished_is_cut_in_11_seconds() {
 
 /// Also where nothing else happens, and nothing has for a while.
 #[tokio::test(start_paused = true)]
-async fn b18_half_a_frame_on_a_connection_at_rest_is_cut() {
+async fn l18_half_a_frame_on_a_connection_at_rest_is_cut() {
     let probe = Probe::default();
     let (ours, _served) = support::server::pipe(Server::builder(), &probe, 64 * 1024);
     let mut peer = Peer::client(ours, &[]).await;
@@ -59,7 +59,7 @@ async fn b18_half_a_frame_on_a_connection_at_rest_is_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn b18_a_block_that_drips_is_cut_too() {
+async fn l18_a_block_that_drips_is_cut_too() {
     let probe = Probe::default();
     let (ours, _served) = support::server::pipe(Server::builder(), &probe, 64 * 1024);
     let mut peer = Peer::client(ours, &[]).await;

@@ -1,13 +1,11 @@
 //! The events of feature `tracing`: the facts of an `Observer`, and no call is looked at while nobody listens.
 
-mod support;
-
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Debug;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use support::*;
+use crate::support::*;
 use temaki::Server;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};

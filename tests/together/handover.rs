@@ -3,17 +3,15 @@
 //! The callers are temaki's channels without any retry policy. What carries them over is what both ends promise: two
 //! GOAWAYs here, and there a new connection at the first, and transparent retry of what the second says was not seen.
 
-mod support;
-
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::server::kit;
+use crate::support::{Probe, soon};
 use bytes::Bytes;
 use futures_util::stream;
 use http::uri::PathAndQuery;
-use support::server::kit;
-use support::{Probe, soon};
 use temaki::codec::BytesCodec;
 use temaki::server::{DrainReport, TcpIncoming};
 use temaki::{Channel, Request, Server, Status};

@@ -1,5 +1,5 @@
 //! Generated text that is checked in compiles as well as text in `OUT_DIR` does, without the
-//! generator, and no lint of the crate around it reaches it. `tests/codegen.rs` writes the files.
+//! generator, and no lint of the crate around it reaches it. `tests/codegen/output.rs` writes the files.
 
 #![deny(warnings, missing_docs, unreachable_pub, clippy::pedantic)]
 
@@ -25,7 +25,7 @@
     clippy::blanket_clippy_restriction_lints,
     reason = "the first is said of this module, the second of the list above"
 )]
-#[path = "golden"]
+#[path = "../golden"]
 pub mod generated {
     /// Comments of all kinds, and what is deprecated.
     #[path = "comments.rs"]

@@ -1,13 +1,11 @@
 //! A channel and its connection, when things happen faster than one looks, or stop without a word.
 
-mod support;
-
 use std::future::Future;
 use std::time::Duration;
 
+use crate::support::*;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use support::*;
 use temaki::client::ConnectivityState::{
     self, Connecting, Idle, Ready, Shutdown, TransientFailure,
 };

@@ -1,4 +1,4 @@
-//! The health service, asked by a generated client: row 91 of the checklist.
+//! The health service, asked by a generated client: row b91 of CHECKLIST.md.
 
 use temaki::health::pb::health_check_response::ServingStatus as Answer;
 use temaki::health::pb::health_client::HealthClient;

@@ -1,9 +1,6 @@
 //! The hazards of a stack on `h2`. In this file with temaki at both ends, over real sockets; in [`buffering`], [`windows`]
 //! and [`write_errors`] with a raw peer, or a pipe that breaks, at one of them.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod buffering;
 mod windows;
 mod write_errors;

@@ -1,18 +1,16 @@
 //! The held call, and what streams of requests promise: nothing is lost, cut in two or left hanging,
 //! whatever is dropped and whenever.
 
-mod support;
-
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::support::*;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::uri::PathAndQuery;
-use support::*;
 use temaki::codec::BytesCodec;
 use temaki::metadata::MetadataMap;
 use temaki::server::{Methods, TcpIncoming};

@@ -1,7 +1,7 @@
 //! What the code generator writes, held against files, against rustfmt and against its options.
 //!
-//! `TEMAKI_BLESS=1 cargo test --features codegen --test codegen` rewrites the files in
-//! `tests/golden/`; read the difference before it is committed. `tests/golden.rs` compiles them.
+//! `TEMAKI_BLESS=1 cargo test --features codegen --test codegen output` rewrites the files in
+//! `tests/golden/`; read the difference before it is committed. `tests/codegen/golden.rs` compiles them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -106,7 +106,7 @@ fn golden_stubs_and_a_codec() {
     golden("stubs.rs", &text);
 }
 
-/// All options of fields and types at once; `tests/golden.rs` compiles the text and uses it.
+/// All options of fields and types at once; `tests/codegen/golden.rs` compiles the text and uses it.
 #[test]
 fn golden_options_of_fields_and_types() {
     let text = generate(
@@ -515,7 +515,12 @@ fn in_a_build_script() {
     let run = |script: &str, change: &dyn Fn(&mut Command)| {
         let mut child = Command::new(std::env::current_exe().unwrap());
         child
-            .args(["a_build_script", "--exact", "--ignored", "--nocapture"])
+            .args([
+                "output::a_build_script",
+                "--exact",
+                "--ignored",
+                "--nocapture",
+            ])
             .env("OUT_DIR", &scratch.0)
             .env("CARGO", "cargo")
             .env(BUILD_SCRIPT, script);

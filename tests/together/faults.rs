@@ -4,19 +4,17 @@
 //! Whatever it does, each call ends by its deadline, either well and with the right answer, or with
 //! UNAVAILABLE or DEADLINE_EXCEEDED and a text that tells why; and when all is over, nothing is left behind.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::support::faulty::*;
+use crate::support::*;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream;
 use http::uri::PathAndQuery;
-use support::faulty::*;
-use support::*;
 use temaki::client::ConnectivityState;
 use temaki::codec::BytesCodec;
 use temaki::{Channel, Code, Endpoint, Request, Server, Status};

@@ -1,15 +1,13 @@
 //! A rolling restart: of two servers behind one address one is always there, and no call fails for it.
 //! Nobody has set a policy, waits for ready, or tries again.
 
-mod support;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use support::shapes::{Shape, call};
-use support::*;
+use crate::support::shapes::{Shape, call};
+use crate::support::*;
 use temaki::{Endpoint, Server};
 use tokio::net::TcpStream;
 use tokio::sync::watch;

@@ -1,15 +1,13 @@
 //! Who made a status, in every way that a call can end: [`Origin`], the code, the source, and a text that
 //! tells what happened.
 
-mod support;
-
 use std::error::Error as _;
 use std::future::Future as _;
 use std::time::Duration;
 
+use crate::support::*;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use support::*;
 use temaki::codec::{BytesCodec, Codec};
 use temaki::metadata::MetadataMap;
 use temaki::{Channel, Code, Endpoint, Origin, Request, ResponseStream, Server, Status};

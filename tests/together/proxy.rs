@@ -1,11 +1,8 @@
 //! `examples/proxy` between a raw caller and a raw upstream: what goes through, frame by frame.
 
-#[path = "../examples/proxy/forward.rs"]
+#[path = "../../examples/proxy/forward.rs"]
 mod forward;
-#[path = "support/mod.rs"]
-mod support;
-
-use support::*;
+use crate::support::*;
 use temaki::{Channel, Server};
 
 /// A proxy, and its caller and upstream, which have both shaken hands.

@@ -1,7 +1,7 @@
 //! The code generator without the library around it, as the root build script would include it: it
 //! stands on `std`, protox and prost-build alone. (Its unit tests run here once more.)
 
-#[path = "../src/codegen/mod.rs"]
+#[path = "../../src/codegen/mod.rs"]
 #[allow(
     unreachable_pub,
     dead_code,
