@@ -26,7 +26,9 @@ pub struct ConnectInfo {
     pub remote_addr: Option<SocketAddr>,
     /// The peer process at the other end of a Unix socket, as the kernel tells it.
     pub unix_peer: Option<UnixPeer>,
-    /// Whatever else the IO wants requests to know: certificates, a tenant, a shared-memory handle.
+    /// What else requests may know of the connection, one value for each type: a tenant, a shared-memory handle. An IO
+    /// adds it in [`Connected::connect_info`], and a server's
+    /// handshake adds what it has learned of the peer, such as certificates.
     pub extensions: Extensions,
 }
 

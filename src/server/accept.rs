@@ -4,7 +4,7 @@
 //! The loop runs in the caller's task, beside others, so it neither spins nor stops for what one connection does:
 //!
 //! - out of descriptors or memory, it leaves the listener alone for a while;
-//! - any other error is of one connection, a TLS handshake that failed most often: it is told, and the next is taken;
+//! - any other error is of one connection: an observer is given it, and the next is taken;
 //! - a stream that never has to wait lets other tasks run, and waits after many errors in a row.
 //!
 //! When `incoming` ends, or panics, nothing more will come; what has come lives on in its tasks.
@@ -16,11 +16,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_core::Stream;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::closed::Closed;
-use super::connection::{self, Shared};
+use super::connection::{Accepted, Shared};
 use super::drain::{Drain, DrainReport, Phase};
+use super::handshake::{Handshake, Plain};
 use super::pace::{Row, Took, Turn, is_exhaustion};
 use super::room::{Greeting, Newcomer, Room};
 use crate::call::caught::{Panicked, caught, clear_caught, drop_caught};
@@ -56,8 +56,8 @@ const LAST_CONNECTIONS: Duration = Duration::from_secs(2);
 /// );
 /// # Ok(()) }
 /// ```
-#[derive(Clone)]
-pub struct Acceptor {
+pub struct Acceptor<H = Plain> {
+    handshake: Arc<H>,
     shared: Arc<Shared>,
     drain: Arc<Drain>,
     connections: Arc<Counter>,
@@ -67,14 +67,16 @@ pub struct Acceptor {
     drain_timeout: Duration,
 }
 
-impl Acceptor {
+impl<H> Acceptor<H> {
     pub(super) fn new(
+        handshake: H,
         shared: Shared,
         drain: Drain,
         max_connections: usize,
         drain_timeout: Duration,
     ) -> Self {
         Self {
+            handshake: Arc::new(handshake),
             shared: Arc::new(shared),
             drain: Arc::new(drain),
             connections: Arc::default(),
@@ -84,7 +86,36 @@ impl Acceptor {
         }
     }
 
-    /// Serves one connection until it ends, in the caller's task. Handlers run on tokio's runtime.
+    /// The same server behind another [handshake](Handshake): for a listener that is not like the others.
+    ///
+    /// ```no_run
+    /// # async fn run<T>(server: temaki::Server, tls: T) -> Result<(), Box<dyn std::error::Error>>
+    /// # where T: temaki::server::Handshake<tokio::net::TcpStream> {
+    /// use temaki::server::{Plain, TcpIncoming};
+    ///
+    /// let public = server.handshake(tls).into_acceptor()?;
+    /// let local = public.clone().handshake(Plain);
+    /// tokio::join!(
+    ///     public.serve_with_incoming(TcpIncoming::bind("0.0.0.0:50051").await?),
+    ///     local.serve_with_incoming(TcpIncoming::bind("[::1]:50052").await?),
+    /// );
+    /// # Ok(()) }
+    /// ```
+    pub fn handshake<H2>(self, handshake: H2) -> Acceptor<H2> {
+        Acceptor {
+            handshake: Arc::new(handshake),
+            shared: self.shared,
+            drain: self.drain,
+            connections: self.connections,
+            others: self.others,
+            room: self.room,
+            drain_timeout: self.drain_timeout,
+        }
+    }
+
+    /// Serves one connection until it ends, in the caller's task. Handlers run on tokio's runtime. The
+    /// [handshake](Handshake) comes first; an IO that has completed one already is served by
+    /// `acceptor.handshake(Plain)`.
     ///
     /// Dropping the future cuts the connection and cancels its calls. The connection does not count towards
     /// `max_connections`. A drain of a clone is its drain too: its peer is told, its calls may end and are in the report.
@@ -96,15 +127,22 @@ impl Acceptor {
     /// In a runtime without a clock (`enable_time`).
     pub async fn serve_connection<IO>(&self, io: IO, info: ConnectInfo) -> Result<(), crate::Error>
     where
-        IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        H: Handshake<IO>,
+        IO: Send + 'static,
     {
         needs_a_clock();
         let _open = self.others.clone().count();
-        let info = Arc::new(info);
-        let watched = self.shared.events.connection(info.clone());
+        let mut watched = self.shared.events.connection(Arc::new(info));
         let greeting = Greeting::apart();
-        let drain = self.drain.watch(greeting.place().clone());
-        let closed = connection::serve_caught(io, info, self.shared.clone(), drain, greeting).await;
+        let accepted = Accepted {
+            handshake: self.handshake.clone(),
+            io,
+            watched: &mut watched,
+            shared: self.shared.clone(),
+            drain: self.drain.watch(greeting.place().clone()),
+            greeting,
+        };
+        let closed = accepted.serve_caught().await;
         watched.closed(closed)
     }
 
@@ -119,7 +157,8 @@ impl Acceptor {
     pub async fn serve_with_incoming<I, IO, E>(self, incoming: I) -> DrainReport
     where
         I: Stream<Item = Result<IO, E>>,
-        IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+        H: Handshake<IO>,
+        IO: Connected + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         self.run(incoming, std::future::pending(), false).await
@@ -138,7 +177,8 @@ impl Acceptor {
     ) -> DrainReport
     where
         I: Stream<Item = Result<IO, E>>,
-        IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+        H: Handshake<IO>,
+        IO: Connected + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
         F: Future<Output = ()>,
     {
@@ -149,7 +189,8 @@ impl Acceptor {
     async fn run<I, IO, E, F>(self, incoming: I, shutdown: F, waits: bool) -> DrainReport
     where
         I: Stream<Item = Result<IO, E>>,
-        IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+        H: Handshake<IO>,
+        IO: Connected + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
         F: Future<Output = ()>,
     {
@@ -202,7 +243,8 @@ impl Acceptor {
     ) -> bool
     where
         I: Stream<Item = Result<IO, E>>,
-        IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+        H: Handshake<IO>,
+        IO: Connected + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
         F: Future<Output = ()>,
     {
@@ -270,7 +312,8 @@ impl Acceptor {
     async fn take_backlog<I, IO, E>(&self, mut incoming: Pin<&mut Option<I>>)
     where
         I: Stream<Item = Result<IO, E>>,
-        IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+        H: Handshake<IO>,
+        IO: Connected + Send + 'static,
     {
         // The system may have them, and not have told yet: its news are read when other tasks have run.
         tokio::task::yield_now().await;
@@ -317,7 +360,8 @@ impl Acceptor {
     /// Serves a connection in a task of its own, if there is room.
     fn spawn<IO>(&self, io: IO) -> Took
     where
-        IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+        H: Handshake<IO>,
+        IO: Connected + Send + 'static,
     {
         let events = &self.shared.events;
         let (seat, greeting) = match self.room.enter() {
@@ -338,16 +382,24 @@ impl Acceptor {
             let _ = watched.closed(Closed::Panicked);
             return Took::Nothing;
         };
-        let info = Arc::new(info);
         let place = seat.place().clone();
-        let watched = events.connection(info.clone()).at(place.clone());
+        let mut watched = events.connection(Arc::new(info)).at(place.clone());
         let open = self.connections.clone().count();
         // The switch stays while somebody watches it, though nobody may be left to use it.
         let (switch, shared) = (self.drain.clone(), self.shared.clone());
+        let handshake = self.handshake.clone();
         let drain = self.drain.watch(place.clone());
         let task = tokio::spawn(async move {
             // Made in here, and not handed in: the task would have room for it twice.
-            let closed = connection::serve_caught(io, info, shared, drain, greeting).await;
+            let accepted = Accepted {
+                handshake,
+                io,
+                watched: &mut watched,
+                shared,
+                drain,
+                greeting,
+            };
+            let closed = accepted.serve_caught().await;
             // What ended it was told to whoever watches.
             let _ = watched.closed(closed);
             drop((seat, open, switch));
@@ -409,7 +461,21 @@ impl Drop for CutOnDrop {
     }
 }
 
-impl std::fmt::Debug for Acceptor {
+impl<H> Clone for Acceptor<H> {
+    fn clone(&self) -> Self {
+        Self {
+            handshake: self.handshake.clone(),
+            shared: self.shared.clone(),
+            drain: self.drain.clone(),
+            connections: self.connections.clone(),
+            others: self.others.clone(),
+            room: self.room.clone(),
+            drain_timeout: self.drain_timeout,
+        }
+    }
+}
+
+impl<H> std::fmt::Debug for Acceptor<H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Acceptor")
             .field("max_connections", &self.room.limit())

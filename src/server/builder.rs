@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::Stream;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::ToSocketAddrs;
+use tokio::net::{TcpStream, ToSocketAddrs};
 
 use crate::conn::ping_strikes::PingPolicy;
 use crate::conn::settings::Http2Settings;
@@ -18,10 +17,12 @@ use crate::interceptor::Interceptors;
 use crate::{AsyncInterceptor, ConnectInfo, Connected, Interceptor};
 
 use super::accept::Acceptor;
-use super::connection::{Limits, Shared};
+use super::connection::Shared;
 use super::drain::{Drain, DrainReport};
 use super::events::Events;
+use super::handshake::{Handshake, Plain};
 use super::incoming::TcpIncoming;
+use super::limits::Limits;
 use super::method::{self, Methods};
 use super::observer::Observer;
 use super::router::Router;
@@ -41,7 +42,8 @@ type MakeFallback = Box<dyn FnOnce(MethodOptions) -> Option<method::Route> + Sen
 /// temaki::Server::builder().add_service(greeter).serve("[::1]:50051").await?;
 /// # Ok(()) }
 /// ```
-pub struct Server {
+pub struct Server<H = Plain> {
+    handshake: H,
     limits: Limits,
     max_buffered_bytes: Option<usize>,
     services: Vec<RegisteredMethods>,
@@ -68,6 +70,7 @@ impl Server {
     /// A server without services, with the default limits.
     pub fn builder() -> Self {
         Self {
+            handshake: Plain,
             limits: Limits {
                 http2: Http2Settings::default(),
                 timeout: None,
@@ -95,7 +98,9 @@ impl Server {
             tcp_keepalive_interval: None,
         }
     }
+}
 
+impl<H> Server<H> {
     /// Serves one more service. Several may share the server; each only once.
     pub fn add_service(mut self, service: impl Service) -> Self {
         self.services.push(service.into_methods());
@@ -313,8 +318,32 @@ impl Server {
         self
     }
 
-    /// How long a new connection may take until it has shown that it speaks HTTP/2. Default 10 s: long for
-    /// any network, and short for one who opens connections to say nothing.
+    /// What turns an accepted connection into an IO that carries HTTP/2: TLS, for example. Default: [`Plain`], which
+    /// changes nothing. A second one replaces the first.
+    ///
+    /// It runs in each connection's own task, within [`handshake_timeout`](Self::handshake_timeout). See [`Handshake`].
+    pub fn handshake<H2>(self, handshake: H2) -> Server<H2> {
+        Server {
+            handshake,
+            limits: self.limits,
+            max_buffered_bytes: self.max_buffered_bytes,
+            services: self.services,
+            fallback: self.fallback,
+            fallback_options: self.fallback_options,
+            interceptors: self.interceptors,
+            events: self.events,
+            max_connections: self.max_connections,
+            max_concurrent_calls: self.max_concurrent_calls,
+            drain_timeout: self.drain_timeout,
+            tcp_nodelay: self.tcp_nodelay,
+            tcp_keepalive: self.tcp_keepalive,
+            tcp_keepalive_interval: self.tcp_keepalive_interval,
+        }
+    }
+
+    /// How long a new connection may take until it has shown that it speaks HTTP/2; its
+    /// [handshake](Self::handshake) is part of that. Default 10 s: long for any network, and short for a peer that opens
+    /// connections and sends nothing.
     pub fn handshake_timeout(mut self, limit: Duration) -> Self {
         self.limits.handshake_timeout = limit.min(FOREVER);
         self
@@ -382,7 +411,10 @@ impl Server {
     ///
     /// # Errors
     /// If `addr` cannot be listened at, or a service was added twice.
-    pub async fn serve(self, addr: impl ToSocketAddrs) -> Result<(), Error> {
+    pub async fn serve(self, addr: impl ToSocketAddrs) -> Result<(), Error>
+    where
+        H: Handshake<TcpStream>,
+    {
         self.serve_with_shutdown(addr, std::future::pending())
             .await
             .map(|_| ())
@@ -398,6 +430,7 @@ impl Server {
         shutdown: F,
     ) -> Result<DrainReport, Error>
     where
+        H: Handshake<TcpStream>,
         F: Future<Output = ()>,
     {
         let incoming = TcpIncoming::bind(addr)
@@ -434,7 +467,8 @@ impl Server {
     pub async fn serve_with_incoming<I, IO, E>(self, incoming: I) -> Result<(), Error>
     where
         I: Stream<Item = Result<IO, E>>,
-        IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+        H: Handshake<IO>,
+        IO: Connected + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         self.into_acceptor()?.serve_with_incoming(incoming).await;
@@ -453,7 +487,8 @@ impl Server {
     ) -> Result<DrainReport, Error>
     where
         I: Stream<Item = Result<IO, E>>,
-        IO: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+        H: Handshake<IO>,
+        IO: Connected + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
         F: Future<Output = ()>,
     {
@@ -463,13 +498,15 @@ impl Server {
             .await)
     }
 
-    /// Serves one connection over any IO until it ends, in the caller's task.
+    /// Serves one connection over any IO until it ends, in the caller's task. Its [handshake](Self::handshake) comes
+    /// first.
     ///
     /// # Errors
     /// What ended it, if that was not its peer's wish; or if a service was added twice.
     pub async fn serve_connection<IO>(self, io: IO, info: ConnectInfo) -> Result<(), Error>
     where
-        IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        H: Handshake<IO>,
+        IO: Send + 'static,
     {
         self.into_acceptor()?.serve_connection(io, info).await
     }
@@ -478,7 +515,7 @@ impl Server {
     ///
     /// # Errors
     /// If a service was added twice.
-    pub fn into_acceptor(self) -> Result<Acceptor, Error> {
+    pub fn into_acceptor(self) -> Result<Acceptor<H>, Error> {
         let fallback = self.fallback.and_then(|make| make(self.fallback_options));
         let router = Router::new(self.services, fallback, &self.interceptors)?;
         let drain = Drain::new();
@@ -492,6 +529,7 @@ impl Server {
             events: self.events,
         };
         Ok(Acceptor::new(
+            self.handshake,
             shared,
             drain,
             self.max_connections.unwrap_or_else(room::default_limit),
@@ -510,7 +548,7 @@ const MIN_WINDOW: u32 = 16 * 1024;
 /// The largest flow-control window (RFC 9113 §6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 
-impl std::fmt::Debug for Server {
+impl<H> std::fmt::Debug for Server<H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let services: Vec<_> = self
             .services

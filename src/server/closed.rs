@@ -25,7 +25,9 @@ pub(crate) enum Closed {
     Foreign(&'static str),
     /// The socket failed.
     Io(io::Error),
-    /// The IO, which is code of the user's, panicked.
+    /// The handshake before HTTP/2 failed: TLS, for example.
+    Handshake(Box<dyn std::error::Error + Send + Sync>),
+    /// The IO or the handshake, which are code of the user's, panicked.
     Panicked,
     /// It made room for another.
     Crowded,
@@ -56,6 +58,7 @@ impl Closed {
             Self::Guarded(_) => CloseReason::Protocol,
             Self::Foreign(_) => CloseReason::Foreign,
             Self::Io(_) => CloseReason::Io,
+            Self::Handshake(_) => CloseReason::Handshake,
             Self::Panicked => CloseReason::Panicked,
             Self::Crowded => CloseReason::Crowded,
         }
@@ -71,7 +74,10 @@ impl Closed {
             Self::Guarded(verdict) => Err(error(&verdict.to_string())),
             Self::Foreign(what) => Err(error(what)),
             Self::Io(source) => Err(error("the connection was lost").with_source(source)),
-            Self::Panicked => Err(error("the connection's IO panicked")),
+            Self::Handshake(source) => {
+                Err(error("the handshake before HTTP/2 failed").with_source(source))
+            }
+            Self::Panicked => Err(error("the connection's IO or its handshake panicked")),
             Self::Crowded => Err(error(
                 "it made room for another: all connections of max_connections were open, or too many in their \
                  handshake, and this one did nothing",

@@ -40,16 +40,17 @@ use self::spawned::{Spawn, poll_call};
 use super::call::{CallContext, Incoming};
 use super::closed::Closed;
 use super::drain::{ConnectionDrain, Phase};
-use super::events::Events;
-use super::greeting::shake_hands;
+use super::events::{Events, WatchedConnection};
+use super::greeting::{Patience, begin_http2, complete_handshake};
+use super::handshake::Handshake;
 use super::inline::InlineBudget;
 use super::limit::CallLimit;
+use super::limits::Limits;
 use super::linger::Untaken;
 use super::resets::{ResetGuard, Resets};
 use super::room::{Greeting, Place, Stage};
 use super::router::Router;
 use super::upkeep::{Due, OFTEN, Sight, Upkeep};
-use crate::ConnectInfo;
 use crate::call::carried::Carried;
 use crate::call::caught::poll_caught;
 use crate::conn::alarm::Alarm;
@@ -58,8 +59,6 @@ use crate::conn::counter::Counter;
 use crate::conn::frame_meter::FrameMeter;
 use crate::conn::io::{BatchedIo, Leaving, Outlet, batched};
 use crate::conn::keepalive::{Dead, Keepalive};
-use crate::conn::ping_strikes::PingPolicy;
-use crate::conn::settings::Http2Settings;
 use crate::conn::unread::{Buffered, Unread};
 use crate::conn::verdict::Verdict;
 
@@ -74,106 +73,102 @@ pub(crate) struct Shared {
     pub(crate) events: Events,
 }
 
-/// The knobs that concern connections; [`Server`](super::Server) documents them.
-#[derive(Clone, Debug)]
-pub(crate) struct Limits {
-    pub(crate) http2: Http2Settings,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) handshake_timeout: Duration,
-    pub(crate) handlers_in_place: Duration,
-    pub(crate) stall_timeout: Duration,
-    pub(crate) keepalive_interval: Option<Duration>,
-    pub(crate) keepalive_timeout: Duration,
-    pub(crate) ping_policy: PingPolicy,
-    pub(crate) max_age: Option<Duration>,
-    pub(crate) max_age_grace: Option<Duration>,
-    pub(crate) max_idle: Option<Duration>,
+/// What a listener accepted, with all that serving it needs.
+pub(crate) struct Accepted<'a, H, IO> {
+    pub(crate) handshake: Arc<H>,
+    pub(crate) io: IO,
+    /// Is given what the handshake adds to the connection's `ConnectInfo`.
+    pub(crate) watched: &'a mut WatchedConnection,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) drain: ConnectionDrain,
+    /// Dropped when the peer has shown that it speaks HTTP/2.
+    pub(crate) greeting: Greeting,
 }
 
-/// As [`serve`]; a panic of the IO, in its `Drop` as well, is the end of this connection.
-pub(crate) async fn serve_caught<IO>(
-    io: IO,
-    info: Arc<ConnectInfo>,
-    shared: Arc<Shared>,
-    drain: ConnectionDrain,
-    greeting: Greeting,
-) -> Closed
-where
-    IO: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let mut serving = pin!(Some(serve(io, info, shared, drain, greeting)));
-    let served = poll_fn(|cx| poll_caught(serving.as_mut(), cx)).await;
-    served.unwrap_or(Closed::Panicked)
-}
+impl<H: Handshake<IO>, IO> Accepted<'_, H, IO> {
+    /// As [`serve`](Self::serve). A panic of the handshake or of the IO, in `Drop` as well, is the end of this
+    /// connection.
+    pub(crate) async fn serve_caught(self) -> Closed {
+        let mut serving = pin!(Some(self.serve()));
+        let served = poll_fn(|cx| poll_caught(serving.as_mut(), cx)).await;
+        served.unwrap_or(Closed::Panicked)
+    }
 
-/// Serves one connection until it ends. Dropping the future cuts it, and cancels its calls.
-///
-/// `greeting` is dropped when the peer has shown that it speaks HTTP/2.
-async fn serve<IO>(
-    io: IO,
-    info: Arc<ConnectInfo>,
-    shared: Arc<Shared>,
-    mut drain: ConnectionDrain,
-    greeting: Greeting,
-) -> Closed
-where
-    IO: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let limits = &shared.limits;
-    let accepted = Instant::now();
-    let unread = Arc::new(Unread::of_server(&limits.http2, shared.buffered.clone()));
-    let meter = FrameMeter::of_server(limits.ping_policy, Instant::now)
-        .with_limits(&limits.http2)
-        .watching(unread.clone());
-    let (transport, outlet) = batched(io, meter);
-    // In a box: it is soon over, and the connection shall not carry room for it.
-    let shaken = Box::pin(shake_hands(
-        transport,
-        &outlet,
-        limits,
-        greeting.place(),
-        &mut drain,
-    ));
-    let h2 = match shaken.await {
-        Ok(h2) => h2,
-        Err(closed) => return closed,
-    };
-    outlet.begin_batching();
-    let context = Arc::new(CallContext {
-        connection: info,
-        timeout: limits.timeout,
-        stall_timeout: limits.stall_timeout,
-        resets: Arc::new(Resets::default()),
-        unread,
-        readers: Arc::default(),
-        answers: drain.answers(),
-        meter: None,
-    });
-    let mut connection = Connection {
-        h2,
-        own_wakes: OwnWakes::of(Waker::noop().clone()),
-        outlet,
-        context,
-        spawned: Arc::new(Counter::default()),
-        budget: InlineBudget::new(limits.handlers_in_place),
-        yielded: false,
-        alarm: Alarm::default(),
-        rings_soon: false,
-        calls: 0,
-        reset_guard: ResetGuard::new(accepted),
-        upkeep: Upkeep::new(limits, accepted, chance::random()),
-        untaken: Untaken::new(accepted),
-        keepalive: None,
-        place: greeting.place().clone(),
-        greeting: Some(greeting),
-        drain,
-        shared: shared.clone(),
-    };
-    connection.begin(accepted);
-    let closed = poll_fn(|cx| connection.poll(cx)).await;
-    // In a box: it is rare, and others shall not carry room for it.
-    Box::pin(connection.end(&closed)).await;
-    closed
+    /// Serves one connection until it ends. Dropping the future cuts it, and cancels its calls.
+    async fn serve(self) -> Closed {
+        // In a box: it is soon over, and the connection shall not carry room for it.
+        let mut connection = match Box::pin(self.greet()).await {
+            Ok(connection) => connection,
+            Err(closed) => return closed,
+        };
+        let closed = poll_fn(|cx| connection.poll(cx)).await;
+        // In a box: it is rare, and others shall not carry room for it.
+        Box::pin(connection.end(&closed)).await;
+        closed
+    }
+
+    /// From what was accepted to a connection that takes calls.
+    async fn greet(self) -> Result<Connection<H::Io>, Closed> {
+        let Self {
+            handshake,
+            io,
+            watched,
+            shared,
+            mut drain,
+            greeting,
+        } = self;
+        let limits = &shared.limits;
+        let accepted = Instant::now();
+        let mut patience = Patience {
+            limits,
+            accepted,
+            place: greeting.place(),
+            drain: &mut drain,
+        };
+        let info = watched.info().clone();
+        let (io, info) = complete_handshake(&*handshake, io, info, &mut patience).await?;
+        let info = Arc::new(info);
+        watched.learn(info.clone());
+        let unread = Arc::new(Unread::of_server(&limits.http2, shared.buffered.clone()));
+        let meter = FrameMeter::of_server(limits.ping_policy, Instant::now)
+            .with_limits(&limits.http2)
+            .watching(unread.clone());
+        let (transport, outlet) = batched(io, meter);
+        let h2 = begin_http2(transport, &outlet, &mut patience).await?;
+        outlet.begin_batching();
+        let context = Arc::new(CallContext {
+            connection: info,
+            timeout: limits.timeout,
+            stall_timeout: limits.stall_timeout,
+            resets: Arc::new(Resets::default()),
+            unread,
+            readers: Arc::default(),
+            answers: drain.answers(),
+            meter: None,
+        });
+        let mut connection = Connection {
+            h2,
+            own_wakes: OwnWakes::of(Waker::noop().clone()),
+            outlet,
+            context,
+            spawned: Arc::new(Counter::default()),
+            budget: InlineBudget::new(limits.handlers_in_place),
+            yielded: false,
+            alarm: Alarm::default(),
+            rings_soon: false,
+            calls: 0,
+            reset_guard: ResetGuard::new(accepted),
+            upkeep: Upkeep::new(limits, accepted, chance::random()),
+            untaken: Untaken::new(accepted),
+            keepalive: None,
+            place: greeting.place().clone(),
+            greeting: Some(greeting),
+            drain,
+            shared: shared.clone(),
+        };
+        connection.begin(accepted);
+        Ok(connection)
+    }
 }
 
 struct Connection<IO> {

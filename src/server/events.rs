@@ -165,6 +165,16 @@ impl WatchedConnection {
         self
     }
 
+    /// What is known of the connection.
+    pub(crate) fn info(&self) -> &ConnectInfo {
+        &self.info
+    }
+
+    /// Its handshake has completed: this is known of it from now on.
+    pub(crate) fn learn(&mut self, info: Arc<ConnectInfo>) {
+        self.info = info;
+    }
+
     /// It is over, for this reason; gives how, in words.
     pub(crate) fn closed(mut self, closed: Closed) -> Result<(), crate::Error> {
         self.over(closed)

@@ -150,12 +150,14 @@ pub enum CloseReason {
     /// It made room for another: there were as many as `max_connections` allows, or too many in their handshake, and this
     /// one did nothing.
     Crowded,
-    /// Code of the application's that belongs to this connection panicked: its IO, or its `connect_info`.
+    /// Its [`Handshake`](super::Handshake) returned an error.
+    Handshake,
+    /// Code of the application that belongs to this connection panicked: its IO, its handshake, or its `connect_info`.
     Panicked,
 }
 
 impl CloseReason {
-    /// For a label: `done`, `timed_out`, `forced`, `protocol`, `foreign`, `io`, `crowded`, `panicked`.
+    /// For a label: `done`, `timed_out`, `forced`, `protocol`, `foreign`, `io`, `crowded`, `handshake`, `panicked`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -165,6 +167,7 @@ impl CloseReason {
             Self::Foreign => "foreign",
             Self::Io => "io",
             Self::Crowded => "crowded",
+            Self::Handshake => "handshake",
             Self::Panicked => "panicked",
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connection::Limits;
+use super::limits::Limits;
 use crate::conn::frame_meter::HalfFrame;
 use crate::conn::io::Progress;
 

@@ -8,6 +8,7 @@ mod drain;
 mod endings;
 mod fairness;
 mod fences;
+mod handshake;
 mod interceptors;
 mod keepalive;
 mod knobs;

@@ -4,7 +4,7 @@
 use std::io;
 
 use temaki::Server;
-use temaki::server::DrainReport;
+use temaki::server::{DrainReport, Handshake};
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -22,7 +22,7 @@ pub struct Pipes {
 
 impl Pipes {
     /// Starts it. Dropping it cuts everything.
-    pub fn start(builder: Server) -> Self {
+    pub fn start<H: Handshake<DuplexStream>>(builder: Server<H>) -> Self {
         let probe = Probe::default();
         let (connect, mut connections) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel::<()>();
