@@ -7,6 +7,8 @@
 //! [PROTOCOL-HTTP2]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
 
 use super::names;
+use super::value::MetadataValue;
+use super::view::BinaryMetadataValueRef;
 use crate::wire::base64;
 use bytes::Bytes;
 use http::HeaderValue;
@@ -45,9 +47,19 @@ pub(super) mod sealed {
     use super::*;
 
     pub trait Sealed {
-        /// May one header hold several values, joined by commas? Never for text: a comma there is
-        /// the application's own.
-        const COMMA_LIST: bool;
+        /// What a map lends of one value: a reference, or a view if one header may hold several
+        /// values. A comma in text is the application's own.
+        type Ref<'a>: Copy + fmt::Debug;
+        /// The one value that `header` is; `None` if it may be several.
+        fn of_header(header: &HeaderValue) -> Option<Self::Ref<'_>>;
+        /// One value of a header that may hold several; `None` if a header is always one value.
+        fn of_piece(piece: BinaryMetadataValueRef<'_>) -> Option<Self::Ref<'_>>;
+        /// A value of its own.
+        fn to_owned(lent: Self::Ref<'_>) -> MetadataValue<Self>
+        where
+            Self: ValueEncoding;
+        /// Does `encoded` stand for no bytes at all?
+        fn is_empty(encoded: &[u8]) -> bool;
         /// From the application's bytes to the header's.
         fn encode(value: &[u8]) -> Result<HeaderValue, InvalidMetadataValueBytes>;
         /// From the header's bytes to the application's.
@@ -58,7 +70,23 @@ pub(super) mod sealed {
 }
 
 impl sealed::Sealed for Ascii {
-    const COMMA_LIST: bool = false;
+    type Ref<'a> = &'a MetadataValue<Ascii>;
+
+    fn of_header(header: &HeaderValue) -> Option<&MetadataValue<Ascii>> {
+        Some(MetadataValue::from_header_ref(header))
+    }
+
+    fn of_piece(_: BinaryMetadataValueRef<'_>) -> Option<Self::Ref<'_>> {
+        None
+    }
+
+    fn to_owned(lent: &MetadataValue<Ascii>) -> MetadataValue<Ascii> {
+        lent.clone()
+    }
+
+    fn is_empty(encoded: &[u8]) -> bool {
+        encoded.is_empty()
+    }
 
     fn encode(value: &[u8]) -> Result<HeaderValue, InvalidMetadataValueBytes> {
         //= GRPC-META-ASCII  bytes that HTTP allows pass, 0x80 to 0xFF too
@@ -76,7 +104,24 @@ impl sealed::Sealed for Ascii {
 }
 
 impl sealed::Sealed for Binary {
-    const COMMA_LIST: bool = true;
+    type Ref<'a> = BinaryMetadataValueRef<'a>;
+
+    fn of_header(_: &HeaderValue) -> Option<Self::Ref<'_>> {
+        None
+    }
+
+    fn of_piece(piece: BinaryMetadataValueRef<'_>) -> Option<Self::Ref<'_>> {
+        Some(piece)
+    }
+
+    fn to_owned(lent: BinaryMetadataValueRef<'_>) -> MetadataValue<Binary> {
+        lent.to_owned()
+    }
+
+    fn is_empty(encoded: &[u8]) -> bool {
+        // Padding alone decodes to nothing, too.
+        encoded.iter().all(|b| *b == b'=')
+    }
 
     fn encode(value: &[u8]) -> Result<HeaderValue, InvalidMetadataValueBytes> {
         //= GRPC-BIN-UNPADDED  written without '='

@@ -8,13 +8,15 @@
 
 use super::{Ascii, Binary, ValueEncoding, names};
 use http::HeaderName;
+use ref_cast::{RefCastCustom, ref_cast_custom};
 use std::{error::Error, fmt, marker::PhantomData, str::FromStr};
 
 /// The name of a metadata entry whose values are written as `VE` says. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, RefCastCustom)]
 #[repr(transparent)]
 pub struct MetadataKey<VE: ValueEncoding> {
     name: HeaderName,
+    #[trivial]
     encoding: PhantomData<VE>,
 }
 
@@ -62,6 +64,10 @@ impl<VE: ValueEncoding> MetadataKey<VE> {
     pub fn as_str(&self) -> &str {
         self.name.as_str()
     }
+
+    /// The same name, seen as a key. Nothing is checked.
+    #[ref_cast_custom]
+    pub(super) const fn from_name_ref(name: &HeaderName) -> &Self;
 
     pub(super) fn of(name: HeaderName) -> Self {
         Self {

@@ -1,16 +1,23 @@
-//! [`MetadataMap`]: the metadata of a request, a response or a call's end, over the header map that
-//! HTTP/2 gave or will take.
+//! [`MetadataMap`]: the metadata of a request, of a response or of a call's end, over the header map
+//! of HTTP/2.
 //!
-//! Spec: [PROTOCOL-HTTP2], Custom-Metadata. The map *is* the header map: making one from a received
-//! head moves it, nothing is parsed, copied or taken out. Names that belong to gRPC stay inside
-//! unseen; they are skipped when somebody looks and dropped when the map is sent.
+//! Spec: [PROTOCOL-HTTP2], Custom-Metadata. The map *is* the header map. A received head is moved
+//! into it: nothing is parsed, copied or taken out. Names that belong to gRPC stay inside. They are
+//! skipped when the map is read, and left out when it is sent.
 //!
 //! [PROTOCOL-HTTP2]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
 
-use super::key::IntoMetadataKey;
-use super::{Ascii, Binary, MetadataKey, MetadataValue, MetadataValueRef, ValueEncoding, names};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use std::{fmt, marker::PhantomData};
+use std::fmt;
+
+use http::HeaderMap;
+
+use super::encoding::{Ascii, Binary, ValueEncoding};
+use super::iter::{GetAll, Iter, KeyAndValueRef, Keys, Shown, Values};
+use super::key::{IntoMetadataKey, MetadataKey};
+use super::names;
+use super::value::MetadataValue;
+use super::view::BinaryMetadataValueRef;
+use crate::header_map;
 
 /// Metadata: names and values beside the messages of a call.
 ///
@@ -85,16 +92,26 @@ impl MetadataMap {
         self.headers.clear();
     }
 
-    /// The first text value of `key`. None for a name that is absent, reserved or ends in `-bin`.
-    /// Case of `key` does not matter.
-    pub fn get(&self, key: impl AsRef<str>) -> Option<MetadataValueRef<'_, Ascii>> {
+    /// The first text value of `key`. `None` for a name that is absent, reserved or ends in `-bin`.
+    /// Upper and lower case of `key` are the same.
+    pub fn get(&self, key: impl AsRef<str>) -> Option<&MetadataValue<Ascii>> {
         self.get_all(key).iter().next()
     }
 
-    /// The first byte value of `key`, still encoded: see [`MetadataValueRef::to_bytes`]. None for a
-    /// name that is absent or does not end in `-bin`.
-    pub fn get_bin(&self, key: impl AsRef<str>) -> Option<MetadataValueRef<'_, Binary>> {
+    /// The first byte value of `key`, still encoded: see [`BinaryMetadataValueRef::to_bytes`].
+    /// `None` for a name that is absent or does not end in `-bin`.
+    ///
+    /// This is a view and not a reference, because one header may hold several byte values.
+    pub fn get_bin(&self, key: impl AsRef<str>) -> Option<BinaryMetadataValueRef<'_>> {
         self.get_all_bin(key).iter().next()
+    }
+
+    /// The first text value of `key`, to be changed. `None` as in [`get`](Self::get).
+    pub fn get_mut(&mut self, key: impl AsRef<str>) -> Option<&mut MetadataValue<Ascii>> {
+        let key = key.as_ref();
+        let visible = Ascii::is_valid_key(key) && !names::is_reserved(key);
+        let header = visible.then(|| self.headers.get_mut(key)).flatten()?;
+        Some(MetadataValue::from_header_mut(header))
     }
 
     /// All text values of `key`, in the order of the wire. A comma inside a value is part of it.
@@ -180,32 +197,17 @@ impl MetadataMap {
 
     /// Every visible entry. Values of one name stand together, in their order.
     pub fn iter(&self) -> Iter<'_> {
-        Iter {
-            headers: self.headers.iter(),
-            list: None,
-        }
+        Iter::new(&self.headers)
     }
 
     /// Every visible name, once.
-    pub fn keys(&self) -> impl Iterator<Item = KeyRef> + '_ {
-        self.headers
-            .keys()
-            .filter(|name| !names::is_reserved(name.as_str()))
-            .map(|name| {
-                if names::is_binary(name.as_str()) {
-                    KeyRef::Binary(MetadataKey::of(name.clone()))
-                } else {
-                    KeyRef::Ascii(MetadataKey::of(name.clone()))
-                }
-            })
+    pub fn keys(&self) -> Keys<'_> {
+        Keys::new(&self.headers)
     }
 
     /// Every visible value.
-    pub fn values(&self) -> impl Iterator<Item = ValueRef<'_>> {
-        self.iter().map(|entry| match entry {
-            KeyAndValueRef::Ascii(_, value) => ValueRef::Ascii(value),
-            KeyAndValueRef::Binary(_, value) => ValueRef::Binary(value),
-        })
+    pub fn values(&self) -> Values<'_> {
+        Values::new(&self.headers)
     }
 
     /// Appends to `into` what may leave the process: all but the reserved names and those that
@@ -223,13 +225,13 @@ impl MetadataMap {
         }
     }
 
-    /// What [`extend_headers`](Self::extend_headers) appends, counted as HTTP/2 counts a header list: 32 are
-    /// added for each name and value (RFC 9113 §6.5.2).
+    /// The size of what [`extend_headers`](Self::extend_headers) appends, as HTTP/2 counts a header
+    /// list.
     pub(crate) fn sent_size(&self) -> usize {
         self.headers
             .iter()
             .filter(|(name, _)| names::is_sendable(name.as_str()))
-            .map(|(name, value)| name.as_str().len() + value.len() + 32)
+            .map(|(name, value)| header_map::field_size(name.as_str().len(), value.len()))
             .sum()
     }
 
@@ -257,10 +259,8 @@ impl MetadataMap {
     }
 
     fn take<VE: ValueEncoding>(&mut self, key: &str) -> Option<MetadataValue<VE>> {
-        let first = GetAll::<VE>::new(&self.headers, key)
-            .iter()
-            .next()?
-            .to_owned();
+        let first = GetAll::<VE>::new(&self.headers, key).iter().next()?;
+        let first = VE::to_owned(first);
         self.headers.remove(key);
         Some(first)
     }
@@ -278,7 +278,7 @@ impl<'a> Extend<KeyAndValueRef<'a>> for MetadataMap {
     fn extend<I: IntoIterator<Item = KeyAndValueRef<'a>>>(&mut self, entries: I) {
         for entry in entries {
             match entry {
-                KeyAndValueRef::Ascii(key, value) => self.append(key, value.to_owned()),
+                KeyAndValueRef::Ascii(key, value) => self.append(key, value.clone()),
                 KeyAndValueRef::Binary(key, value) => self.append_bin(key, value.to_owned()),
             };
         }
@@ -301,233 +301,20 @@ impl fmt::Debug for MetadataMap {
         let mut map = f.debug_map();
         for entry in self {
             match &entry {
-                KeyAndValueRef::Ascii(key, value) => map.entry(key, &Shown(key, value)),
-                KeyAndValueRef::Binary(key, value) => map.entry(key, &Shown(key, value)),
+                KeyAndValueRef::Ascii(key, value) => map.entry(key, &Shown(key.as_str(), value)),
+                KeyAndValueRef::Binary(key, value) => map.entry(key, &Shown(key.as_str(), value)),
             };
         }
         map.finish()
     }
 }
 
-/// A value beside the name that decides whether it may be shown.
-struct Shown<'a, VE: ValueEncoding>(&'a MetadataKey<VE>, &'a MetadataValueRef<'a, VE>);
-
-impl<VE: ValueEncoding> fmt::Debug for Shown<'_, VE> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if names::is_secret(self.0.as_str()) {
-            f.write_str("[redacted]")
-        } else {
-            self.1.fmt(f)
-        }
-    }
-}
-
-/// An entry of a [`MetadataMap`].
-#[derive(Clone)]
-pub enum KeyAndValueRef<'a> {
-    /// Text.
-    Ascii(MetadataKey<Ascii>, MetadataValueRef<'a, Ascii>),
-    /// Bytes, under a name ending in `-bin`.
-    Binary(MetadataKey<Binary>, MetadataValueRef<'a, Binary>),
-}
-
-/// A secret shows as in the map's own `Debug`: as `[redacted]`.
-impl fmt::Debug for KeyAndValueRef<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ascii(key, value) => write!(f, "{key}: {:?}", Shown(key, value)),
-            Self::Binary(key, value) => write!(f, "{key}: {:?}", Shown(key, value)),
-        }
-    }
-}
-
-/// A name in a [`MetadataMap`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyRef {
-    /// Of text values.
-    Ascii(MetadataKey<Ascii>),
-    /// Of byte values; it ends in `-bin`.
-    Binary(MetadataKey<Binary>),
-}
-
-/// A value in a [`MetadataMap`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ValueRef<'a> {
-    /// Text.
-    Ascii(MetadataValueRef<'a, Ascii>),
-    /// Bytes.
-    Binary(MetadataValueRef<'a, Binary>),
-}
-
-/// All values of one name. Made by [`MetadataMap::get_all`] and [`MetadataMap::get_all_bin`].
-pub struct GetAll<'a, VE: ValueEncoding> {
-    /// None where the name is reserved or of the other encoding.
-    headers: Option<header::GetAll<'a, HeaderValue>>,
-    encoding: PhantomData<VE>,
-}
-
-impl<'a, VE: ValueEncoding> GetAll<'a, VE> {
-    fn new(headers: &'a HeaderMap, key: &str) -> Self {
-        let visible = VE::is_valid_key(key) && !names::is_reserved(key);
-        Self {
-            headers: visible.then(|| headers.get_all(key)),
-            encoding: PhantomData,
-        }
-    }
-
-    /// The values from the first on.
-    pub fn iter(&self) -> ValueIter<'a, VE> {
-        ValueIter {
-            headers: self.headers.as_ref().map(|all| all.iter()),
-            list: None,
-            encoding: PhantomData,
-        }
-    }
-}
-
-impl<'a, VE: ValueEncoding> IntoIterator for GetAll<'a, VE> {
-    type Item = MetadataValueRef<'a, VE>;
-    type IntoIter = ValueIter<'a, VE>;
-
-    fn into_iter(self) -> ValueIter<'a, VE> {
-        self.iter()
-    }
-}
-
-impl<'a, VE: ValueEncoding> IntoIterator for &GetAll<'a, VE> {
-    type Item = MetadataValueRef<'a, VE>;
-    type IntoIter = ValueIter<'a, VE>;
-
-    fn into_iter(self) -> ValueIter<'a, VE> {
-        self.iter()
-    }
-}
-
-impl<VE: ValueEncoding> fmt::Debug for GetAll<'_, VE> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self).finish()
-    }
-}
-
-/// The values of one name, in the order of the wire.
-pub struct ValueIter<'a, VE: ValueEncoding> {
-    headers: Option<header::ValueIter<'a, HeaderValue>>,
-    /// The header that is being taken to pieces. Always None for text.
-    list: Option<CommaList<'a>>,
-    encoding: PhantomData<VE>,
-}
-
-impl<'a, VE: ValueEncoding> Iterator for ValueIter<'a, VE> {
-    type Item = MetadataValueRef<'a, VE>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(piece) = self.list.as_mut().and_then(CommaList::next) {
-                return Some(piece.of());
-            }
-            let header = self.headers.as_mut()?.next()?;
-            if !VE::COMMA_LIST {
-                return Some(MetadataValueRef::whole(header));
-            }
-            self.list = Some(CommaList::new(header));
-        }
-    }
-}
-
-/// Every visible entry of a [`MetadataMap`].
-pub struct Iter<'a> {
-    headers: header::Iter<'a, HeaderValue>,
-    /// The `-bin` header that is being taken to pieces.
-    list: Option<(&'a HeaderName, CommaList<'a>)>,
-}
-
-impl<'a> Iterator for Iter<'a> {
-    type Item = KeyAndValueRef<'a>;
-
-    fn next(&mut self) -> Option<KeyAndValueRef<'a>> {
-        loop {
-            if let Some((name, list)) = &mut self.list {
-                if let Some(piece) = list.next() {
-                    return Some(KeyAndValueRef::Binary(
-                        MetadataKey::of((*name).clone()),
-                        piece.of(),
-                    ));
-                }
-            }
-            let (name, header) = self
-                .headers
-                .find(|(name, _)| !names::is_reserved(name.as_str()))?;
-            if !names::is_binary(name.as_str()) {
-                return Some(KeyAndValueRef::Ascii(
-                    MetadataKey::of(name.clone()),
-                    MetadataValueRef::whole(header),
-                ));
-            }
-            self.list = Some((name, CommaList::new(header)));
-        }
-    }
-}
-
-// What is still to come may be secret, and is not the iterator's to show.
-
-impl<VE: ValueEncoding> fmt::Debug for ValueIter<'_, VE> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ValueIter")
-    }
-}
-
-impl fmt::Debug for Iter<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Iter")
-    }
-}
-
-/// The pieces of one `-bin` header.
-struct CommaList<'a> {
-    header: &'a HeaderValue,
-    /// What is still to come; None behind the last piece. An empty header is one empty value.
-    rest: Option<&'a [u8]>,
-}
-
-/// One piece and the header it came from.
-struct Piece<'a>(&'a HeaderValue, &'a [u8]);
-
-impl<'a> CommaList<'a> {
-    fn new(header: &'a HeaderValue) -> Self {
-        Self {
-            header,
-            rest: Some(header.as_bytes()),
-        }
-    }
-
-    //= GRPC-BIN-COMMA  split first, decode then: "," is no character of base64
-    fn next(&mut self) -> Option<Piece<'a>> {
-        let rest = self.rest?;
-        let piece = match rest.iter().position(|b| *b == b',') {
-            Some(comma) => {
-                self.rest = rest.get(comma + 1..);
-                &rest[..comma]
-            }
-            None => {
-                self.rest = None;
-                rest
-            }
-        };
-        //= GRPC-META-TRIM  "a, b" is how a proxy joins two headers
-        Some(Piece(self.header, piece.trim_ascii()))
-    }
-}
-
-impl<'a> Piece<'a> {
-    fn of<VE: ValueEncoding>(self) -> MetadataValueRef<'a, VE> {
-        MetadataValueRef::piece(self.0, self.1)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
-    use crate::metadata::{AsciiMetadataKey, AsciiMetadataValue};
+    use crate::metadata::{AsciiMetadataKey, AsciiMetadataValue, KeyRef};
 
     /// A map as it comes from a peer: lines of `name: value`.
     fn received(lines: &[(&'static str, &[u8])]) -> MetadataMap {
@@ -743,6 +530,21 @@ mod tests {
     #[test]
     fn b42_spaces_around_text_are_kept() {
         assert_eq!(received(&[("x", b"  a ")]).get("x").unwrap(), "  a ");
+    }
+
+    #[test]
+    fn what_a_map_lends_is_compared_cloned_and_changed() {
+        let mut map = received(&[("a", b"1"), ("te", b"trailers"), ("x-bin", b"YQ,Yg")]);
+        assert_eq!(map.get("a"), Some(&"1".parse().unwrap()));
+        let owned: Option<AsciiMetadataValue> = map.get("a").cloned();
+        assert_eq!(owned.unwrap(), "1");
+        let bytes = crate::metadata::MetadataValue::from_bytes(b"a");
+        assert!(map.get_bin("x-bin").is_some_and(|found| found == bytes));
+        let names: Vec<&str> = map.keys().map(|key| key.as_str()).collect();
+        assert_eq!(names, ["a", "x-bin"]);
+        *map.get_mut("A").unwrap() = "2".parse().unwrap();
+        assert_eq!(map.get("a").unwrap(), "2");
+        assert!(map.get_mut("te").is_none() && map.get_mut("x-bin").is_none());
     }
 
     #[test]

@@ -1,19 +1,23 @@
-//! [`MetadataValue`], one value that is owned, and [`MetadataValueRef`], one value inside a map.
+//! [`MetadataValue`]: one value of metadata.
 //!
-//! Spec: [PROTOCOL-HTTP2], ASCII-Value and Binary-Header. A value is kept in its *encoded* form,
-//! the bytes of the header as they came or will go; a `-bin` value is decoded when somebody asks,
-//! so that metadata that nobody reads costs nothing and bad base64 harms nobody but its reader.
+//! Spec: [PROTOCOL-HTTP2], ASCII-Value and Binary-Header. A value is kept in its *encoded* form: the
+//! bytes of the header as they were received or will be sent. A `-bin` value is decoded when it is
+//! read. So metadata that is not read costs nothing, and bad base64 is an error to its reader only.
 //!
-//! Why two types, where tonic has one behind references: a reference to a wrapper inside a foreign
-//! map needs `unsafe`; and one header may hold several binary values, which a view can point into
-//! and a reference could not.
+//! A value inside a map is a reference to this type: `ref-cast` makes it of the map's own header
+//! value. One `-bin` header may hold several values, so byte values inside a map are
+//! [views](super::BinaryMetadataValueRef).
 //!
 //! [PROTOCOL-HTTP2]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
 
 use super::encoding::sealed::Sealed;
-use super::{Ascii, Binary, InvalidMetadataValue, InvalidMetadataValueBytes, ValueEncoding};
+use super::encoding::{
+    Ascii, Binary, InvalidMetadataValue, InvalidMetadataValueBytes, ValueEncoding,
+};
+use super::view::BinaryMetadataValueRef;
 use bytes::Bytes;
 use http::HeaderValue;
+use ref_cast::{RefCastCustom, ref_cast_custom};
 use std::{error::Error, fmt, hash, marker::PhantomData, str::FromStr};
 
 /// An owned metadata value. Cheap to clone.
@@ -30,9 +34,11 @@ use std::{error::Error, fmt, hash, marker::PhantomData, str::FromStr};
 /// assert!(map.get("authorization").is_some_and(|found| found == token));
 /// assert_eq!(map.get_bin("trace-bin").unwrap().to_bytes().unwrap()[1], 159);
 /// ```
-#[derive(Clone)]
+#[derive(Clone, RefCastCustom)]
+#[repr(transparent)]
 pub struct MetadataValue<VE: ValueEncoding> {
     encoded: HeaderValue,
+    #[trivial]
     encoding: PhantomData<VE>,
 }
 
@@ -41,15 +47,6 @@ pub type AsciiMetadataValue = MetadataValue<Ascii>;
 
 /// An owned byte value.
 pub type BinaryMetadataValue = MetadataValue<Binary>;
-
-/// A value inside a [`MetadataMap`](super::MetadataMap): a view that is free to copy and lives as
-/// long as the map is borrowed. [`to_owned`](Self::to_owned) makes a [`MetadataValue`] of it.
-pub struct MetadataValueRef<'a, VE: ValueEncoding> {
-    header: &'a HeaderValue,
-    /// All of `header`, or one piece of it if that is a comma-joined list.
-    encoded: &'a [u8],
-    encoding: PhantomData<VE>,
-}
 
 impl<VE: ValueEncoding> MetadataValue<VE> {
     /// A value from a literal in encoded form: the text itself, or the base64 of the bytes.
@@ -69,7 +66,7 @@ impl<VE: ValueEncoding> MetadataValue<VE> {
     /// # Errors
     /// A `-bin` value that is not base64.
     pub fn to_bytes(&self) -> Result<Bytes, InvalidMetadataValueBytes> {
-        self.as_value_ref().to_bytes()
+        VE::decode(self.encoded.as_bytes())
     }
 
     /// The value as it stands in the header: `-bin` values still in base64.
@@ -79,7 +76,7 @@ impl<VE: ValueEncoding> MetadataValue<VE> {
 
     /// No bytes at all?
     pub fn is_empty(&self) -> bool {
-        self.as_value_ref().is_empty()
+        VE::is_empty(self.encoded.as_bytes())
     }
 
     /// Marks the value as a secret: `Debug` hides it, and HPACK never puts it into a shared table.
@@ -93,10 +90,13 @@ impl<VE: ValueEncoding> MetadataValue<VE> {
         self.encoded.is_sensitive()
     }
 
-    /// The same value as a view.
-    pub fn as_value_ref(&self) -> MetadataValueRef<'_, VE> {
-        MetadataValueRef::whole(&self.encoded)
-    }
+    /// The header value of a map, seen as a value. Nothing is checked.
+    #[ref_cast_custom]
+    pub(super) const fn from_header_ref(encoded: &HeaderValue) -> &Self;
+
+    /// The header value of a map, seen as a value that may be changed.
+    #[ref_cast_custom]
+    pub(super) fn from_header_mut(encoded: &mut HeaderValue) -> &mut Self;
 
     pub(super) fn of(encoded: HeaderValue) -> Self {
         Self {
@@ -114,10 +114,14 @@ impl MetadataValue<Ascii> {
     /// The text.
     ///
     /// # Errors
-    /// The value came from a peer with bytes that are no printable ASCII;
+    /// The value came from a peer with bytes that are not printable ASCII;
     /// [`as_bytes`](Self::as_bytes) has them.
     pub fn to_str(&self) -> Result<&str, ToStrError> {
-        self.as_value_ref().to_str()
+        let text = self.encoded.as_bytes();
+        if !text.iter().all(|b| matches!(b, b'\t' | 0x20..=0x7e)) {
+            return Err(ToStrError(()));
+        }
+        std::str::from_utf8(text).map_err(|_| ToStrError(()))
     }
 
     /// The bytes of the text.
@@ -138,112 +142,10 @@ impl MetadataValue<Binary> {
         <Binary as Sealed>::encode(src)
             .map_or_else(|_| Self::of(HeaderValue::from_static("")), Self::of)
     }
-}
 
-impl<'a, VE: ValueEncoding> MetadataValueRef<'a, VE> {
-    /// As [`MetadataValue::to_bytes`].
-    ///
-    /// # Errors
-    /// A `-bin` value that is not base64.
-    pub fn to_bytes(self) -> Result<Bytes, InvalidMetadataValueBytes> {
-        VE::decode(self.encoded)
-    }
-
-    /// The value as it stands in the header: `-bin` values still in base64.
-    pub fn as_encoded_bytes(self) -> &'a [u8] {
-        self.encoded
-    }
-
-    /// No bytes at all?
-    pub fn is_empty(self) -> bool {
-        // Padding alone decodes to nothing, too.
-        if VE::COMMA_LIST {
-            self.encoded.iter().all(|b| *b == b'=')
-        } else {
-            self.encoded.is_empty()
-        }
-    }
-
-    /// As [`MetadataValue::is_sensitive`].
-    pub fn is_sensitive(self) -> bool {
-        self.header.is_sensitive()
-    }
-
-    /// The value on its own. Copies nothing, unless it is one of several in a comma-joined header.
-    #[allow(
-        clippy::wrong_self_convention,
-        reason = "the view is Copy; the name is that of ToOwned, which Clone occupies"
-    )]
-    pub fn to_owned(self) -> MetadataValue<VE> {
-        if self.encoded.len() == self.header.len() {
-            return MetadataValue::of(self.header.clone());
-        }
-        // A piece of a legal header value is one itself.
-        let mut piece =
-            HeaderValue::from_bytes(self.encoded).unwrap_or_else(|_| HeaderValue::from_static(""));
-        piece.set_sensitive(self.header.is_sensitive());
-        MetadataValue::of(piece)
-    }
-
-    pub(super) fn whole(header: &'a HeaderValue) -> Self {
-        Self {
-            header,
-            encoded: header.as_bytes(),
-            encoding: PhantomData,
-        }
-    }
-
-    pub(super) fn piece(header: &'a HeaderValue, encoded: &'a [u8]) -> Self {
-        Self {
-            header,
-            encoded,
-            encoding: PhantomData,
-        }
-    }
-}
-
-impl<'a> MetadataValueRef<'a, Ascii> {
-    /// As [`MetadataValue::to_str`].
-    ///
-    /// # Errors
-    /// The value came from a peer with bytes that are no printable ASCII;
-    /// [`as_bytes`](Self::as_bytes) has them.
-    pub fn to_str(self) -> Result<&'a str, ToStrError> {
-        if !self
-            .encoded
-            .iter()
-            .all(|b| matches!(b, b'\t' | 0x20..=0x7e))
-        {
-            return Err(ToStrError(()));
-        }
-        std::str::from_utf8(self.encoded).map_err(|_| ToStrError(()))
-    }
-
-    /// The bytes of the text.
-    pub fn as_bytes(self) -> &'a [u8] {
-        self.encoded
-    }
-
-    /// Length in bytes.
-    #[allow(
-        clippy::len_without_is_empty,
-        reason = "is_empty stands in the impl for every encoding"
-    )]
-    pub fn len(self) -> usize {
-        self.encoded.len()
-    }
-}
-
-impl<VE: ValueEncoding> Copy for MetadataValueRef<'_, VE> {}
-impl<VE: ValueEncoding> Clone for MetadataValueRef<'_, VE> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<VE: ValueEncoding> From<MetadataValueRef<'_, VE>> for MetadataValue<VE> {
-    fn from(value: MetadataValueRef<'_, VE>) -> Self {
-        value.to_owned()
+    /// The same value as a view.
+    pub fn as_value_ref(&self) -> BinaryMetadataValueRef<'_> {
+        BinaryMetadataValueRef::piece(&self.encoded, self.encoded.as_bytes())
     }
 }
 
@@ -312,86 +214,87 @@ macro_rules! number {
 }
 number!(i16 u16 i32 u32 i64 u64 usize isize);
 
-/// Byte values are equal if they decode to the same bytes (padding is no difference); values that
+/// Byte values are equal if they decode to the same bytes: padding is not a difference. Values that
 /// do not decode are equal if their headers are.
-impl<VE: ValueEncoding> PartialEq for MetadataValueRef<'_, VE> {
-    fn eq(&self, other: &Self) -> bool {
-        self.encoded == other.encoded
-            || self
-                .to_bytes()
-                .is_ok_and(|ours| other.to_bytes().is_ok_and(|theirs| ours == theirs))
-    }
-}
-impl<VE: ValueEncoding> Eq for MetadataValueRef<'_, VE> {}
-
 impl<VE: ValueEncoding> PartialEq for MetadataValue<VE> {
     fn eq(&self, other: &Self) -> bool {
-        self.as_value_ref() == other.as_value_ref()
+        same::<VE>(self.encoded.as_bytes(), other.encoded.as_bytes())
     }
 }
 impl<VE: ValueEncoding> Eq for MetadataValue<VE> {}
 
-impl<VE: ValueEncoding> PartialEq<MetadataValueRef<'_, VE>> for MetadataValue<VE> {
-    fn eq(&self, other: &MetadataValueRef<'_, VE>) -> bool {
-        self.as_value_ref() == *other
-    }
-}
-
-impl<VE: ValueEncoding> PartialEq<MetadataValue<VE>> for MetadataValueRef<'_, VE> {
-    fn eq(&self, other: &MetadataValue<VE>) -> bool {
-        *self == other.as_value_ref()
-    }
-}
-
-impl<VE: ValueEncoding> PartialEq<&MetadataValue<VE>> for MetadataValueRef<'_, VE> {
-    fn eq(&self, other: &&MetadataValue<VE>) -> bool {
-        *self == other.as_value_ref()
-    }
-}
-
-/// Compares what the application means: text, or decoded bytes.
-impl<VE: ValueEncoding, T: AsRef<[u8]> + ?Sized> PartialEq<T> for MetadataValueRef<'_, VE> {
-    fn eq(&self, other: &T) -> bool {
-        self.to_bytes().is_ok_and(|bytes| bytes == other.as_ref())
-    }
+/// Whether two encoded values stand for the same value.
+pub(super) fn same<VE: ValueEncoding>(one: &[u8], other: &[u8]) -> bool {
+    let decoded = || VE::decode(one).is_ok_and(|one| VE::decode(other) == Ok(one));
+    one == other || decoded()
 }
 
 /// Compares what the application means: text, or decoded bytes.
 impl<VE: ValueEncoding, T: AsRef<[u8]> + ?Sized> PartialEq<T> for MetadataValue<VE> {
     fn eq(&self, other: &T) -> bool {
-        self.as_value_ref() == *other
+        self.to_bytes().is_ok_and(|bytes| bytes == other.as_ref())
     }
 }
 
+impl<VE: ValueEncoding> PartialEq<&MetadataValue<VE>> for MetadataValue<VE> {
+    fn eq(&self, other: &&MetadataValue<VE>) -> bool {
+        *self == **other
+    }
+}
+
+impl<VE: ValueEncoding> PartialEq<MetadataValue<VE>> for &MetadataValue<VE> {
+    fn eq(&self, other: &MetadataValue<VE>) -> bool {
+        **self == *other
+    }
+}
+
+macro_rules! on_the_left {
+    ($($left:ty)*) => {$(
+        impl<VE: ValueEncoding> PartialEq<MetadataValue<VE>> for $left {
+            fn eq(&self, other: &MetadataValue<VE>) -> bool {
+                *other == *self
+            }
+        }
+    )*};
+}
+on_the_left!([u8] str &str String);
+
 impl<VE: ValueEncoding> hash::Hash for MetadataValue<VE> {
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
-        // As Eq has it: the decoded bytes, or those of the header where that fails.
-        match self.to_bytes() {
-            Ok(bytes) => bytes.hash(state),
-            Err(_) => self.encoded.as_bytes().hash(state),
-        }
+        hash_encoded::<VE, H>(self.encoded.as_bytes(), state);
+    }
+}
+
+/// Agrees with `Eq`: the decoded bytes, or those of the header if they do not decode.
+pub(super) fn hash_encoded<VE: ValueEncoding, H: hash::Hasher>(encoded: &[u8], state: &mut H) {
+    match VE::decode(encoded) {
+        Ok(bytes) => hash::Hash::hash(&bytes, state),
+        Err(_) => hash::Hash::hash(encoded, state),
     }
 }
 
 impl<VE: ValueEncoding> fmt::Debug for MetadataValue<VE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_value_ref().fmt(f)
+        show::<VE>(&self.encoded, self.encoded.as_bytes(), f)
     }
 }
 
-impl<VE: ValueEncoding> fmt::Debug for MetadataValueRef<'_, VE> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_sensitive() {
-            return f.write_str("[redacted]");
-        }
-        match self.to_bytes() {
-            Ok(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
-            Err(_) => write!(f, "[not base64: \"{}\"]", self.encoded.escape_ascii()),
-        }
+/// Shows `encoded`, which is `header` or a piece of it; not if it is a secret.
+pub(super) fn show<VE: ValueEncoding>(
+    header: &HeaderValue,
+    encoded: &[u8],
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    if header.is_sensitive() {
+        return f.write_str("[redacted]");
+    }
+    match VE::decode(encoded) {
+        Ok(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
+        Err(_) => write!(f, "[not base64: \"{}\"]", encoded.escape_ascii()),
     }
 }
 
-/// A text value holds bytes that are no printable ASCII.
+/// A text value holds bytes that are not printable ASCII.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ToStrError(());
 
@@ -512,12 +415,14 @@ mod tests {
         assert_eq!(text, *"abc");
         assert_eq!(text, String::from("abc"));
         assert_eq!(text, b"abc");
-        assert_eq!(text.as_value_ref(), text);
-        assert_eq!(text, text.as_value_ref());
         assert_ne!(text, "abcd");
         let bytes = MetadataValue::from_bytes(b"\x00\xff");
         assert_eq!(bytes, b"\x00\xff");
         assert_ne!(bytes, "AP8", "not with the base64");
+        assert_eq!(bytes.as_value_ref(), bytes);
+        assert_eq!(bytes.as_value_ref(), &bytes);
+        assert_eq!(bytes, bytes.as_value_ref());
+        assert_eq!(bytes.as_value_ref(), b"\x00\xff");
     }
 
     #[test]
@@ -525,8 +430,12 @@ mod tests {
         let mut value: MetadataValue<_> = "hunter2".parse().unwrap();
         assert_eq!(format!("{value:?}"), "\"hunter2\"");
         value.set_sensitive(true);
-        assert!(value.is_sensitive() && value.as_value_ref().to_owned().is_sensitive());
+        assert!(value.is_sensitive() && value.clone().is_sensitive());
         assert_eq!(format!("{value:?}"), "[redacted]");
+        let mut bytes = MetadataValue::from_bytes(b"hunter2");
+        bytes.set_sensitive(true);
+        assert!(bytes.as_value_ref().to_owned().is_sensitive());
+        assert_eq!(format!("{:?}", bytes.as_value_ref()), "[redacted]");
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn all_print_themselves() {
     )>();
     printed::<(
         KeyAndValueRef<'_>,
-        KeyRef,
+        KeyRef<'_>,
         ValueRef<'_>,
         GetAll<'_, Ascii>,
         ValueIter<'_, Ascii>,
