@@ -7,6 +7,8 @@ use std::marker::PhantomData;
 
 use bytes::{Bytes, BytesMut};
 
+pub use crate::compression::codec::{ContentCodec, Corrupt, Deflater, Inflater, Progress};
+pub use crate::compression::encoding::{Compression, CompressionEncoding};
 use crate::status::{Origin, Status};
 use crate::wire::code::Code;
 

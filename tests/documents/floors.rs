@@ -29,7 +29,7 @@ const FLOORS: [(u8, &[&str]); 5] = [
             "error",
         ],
     ),
-    (2, &["call", "conn"]),
+    (2, &["call", "compression", "conn"]),
     (3, &["server", "client"]),
     (4, &["health", "generated"]),
 ];
