@@ -176,15 +176,15 @@ pub mod service {
 // Generated code names this crate `::temaki`, also where it is checked in within it.
 extern crate self as temaki;
 
-/// What generated code stands on, so that its user has one crate to name. No part of the interface.
-#[doc(hidden)]
-pub mod __private {
-    pub use bytes;
-    pub use futures_core::Stream;
-    pub use http;
-    pub use prost;
-    pub use prost_types;
-}
+/// The trait of asynchronous streams, of `futures-core`: what a request stream is.
+#[doc(no_inline)]
+pub use futures_core::Stream;
+/// The prost that generated messages derive from, so that a program need not name it in its Cargo.toml.
+#[doc(no_inline)]
+pub use prost;
+/// The well-known types (`Timestamp` …) of generated messages.
+#[doc(no_inline)]
+pub use prost_types;
 
 /// The server's side of generated code: there if this crate has it. Lints of the crate around it stop here.
 #[cfg(feature = "server")]

@@ -1,103 +1,23 @@
-//! What generated clients stand on: each call of a service, by a channel or by none.
+//! What all generated clients have in common, beside the calls of their services.
 //!
-//! A generated trait has a method for each call, and each has a body that comes here with whatever the
-//! trait was implemented for. A [`Channel`] makes the call; a mock is not one, and what it does not
-//! override answers UNIMPLEMENTED. So a mock is one `impl` with the methods that its test is about.
+//! [`unmocked`] is the body of each call that a mock leaves out. The macro writes what every client has: how it is
+//! made, its interceptors, its limits. It is here and not in the generated text, so that it changes with the library.
 
-use std::any::Any;
+use std::future::{Ready, ready};
 
-use futures_core::Stream;
-use http::uri::PathAndQuery;
+use crate::status::{Origin, Status};
+use crate::wire::code::Code;
 
-use super::{Call, Channel};
-use crate::codec::Codec;
-use crate::{Code, Error, Origin, Request, Response, Status, Streaming};
-
-/// Whether `calls` is a channel is known when the code is compiled: the question costs nothing.
-fn channel<'a, T: Any>(calls: &'a T, path: &str) -> Result<&'a Channel, Status> {
-    (calls as &dyn Any).downcast_ref().ok_or_else(|| {
-        Status::library(
-            Code::Unimplemented,
-            format!("{path} is not mocked"),
-            Origin::Library,
-        )
-    })
-}
-
-/// The calls, under one name that generated code imports. No value of it exists.
-#[derive(Debug)]
-pub enum Calls {}
-
-impl Calls {
-    /// See [`Channel::unary`].
-    pub async fn unary<T: Any + Sync, C: Codec>(
-        calls: &T,
-        path: &'static str,
-        codec: C,
-        request: Request<C::Encode>,
-    ) -> Result<Response<C::Decode>, Status> {
-        let channel = channel(calls, path)?;
-        let path = PathAndQuery::from_static(path);
-        channel.unary(path, codec, request).await
-    }
-
-    /// See [`Channel::server_streaming`].
-    pub async fn server_streaming<T: Any + Sync, C: Codec>(
-        calls: &T,
-        path: &'static str,
-        codec: C,
-        request: Request<C::Encode>,
-    ) -> Result<Response<Streaming<C::Decode>>, Status> {
-        let channel = channel(calls, path)?;
-        let path = PathAndQuery::from_static(path);
-        channel.server_streaming(path, codec, request).await
-    }
-
-    /// See [`Channel::client_streaming`].
-    pub async fn client_streaming<T: Any + Sync, C: Codec, S>(
-        calls: &T,
-        path: &'static str,
-        codec: C,
-        request: Request<S>,
-    ) -> Result<Response<C::Decode>, Status>
-    where
-        S: Stream<Item = C::Encode> + Send + 'static,
-    {
-        let channel = channel(calls, path)?;
-        let path = PathAndQuery::from_static(path);
-        channel.client_streaming(path, codec, request).await
-    }
-
-    /// See [`Channel::streaming`].
-    pub async fn streaming<T: Any + Sync, C: Codec, S>(
-        calls: &T,
-        path: &'static str,
-        codec: C,
-        request: Request<S>,
-    ) -> Result<Response<Streaming<C::Decode>>, Status>
-    where
-        S: Stream<Item = C::Encode> + Send + 'static,
-    {
-        let channel = channel(calls, path)?;
-        let path = PathAndQuery::from_static(path);
-        channel.streaming(path, codec, request).await
-    }
-
-    /// See [`Channel::start`].
-    pub fn start<C: Codec>(
-        channel: &Channel,
-        path: &'static str,
-        codec: C,
-    ) -> Call<C::Encode, C::Decode> {
-        channel.start(PathAndQuery::from_static(path), codec)
-    }
-}
-
-/// An endpoint is itself a target, and cannot be a wrong one.
-impl From<std::convert::Infallible> for Error {
-    fn from(never: std::convert::Infallible) -> Self {
-        match never {}
-    }
+/// The end of a call that a mock leaves out: UNIMPLEMENTED, with the call's path.
+#[cold]
+pub fn unmocked<M, T>(request: M, path: &str) -> Ready<Result<T, Status>> {
+    drop(request);
+    let message = format!("{path} is not mocked: implement this method of the generated trait, or make the call by a channel");
+    ready(Err(Status::library(
+        Code::Unimplemented,
+        message,
+        Origin::Library,
+    )))
 }
 
 /// What each generated client has beside the calls of its service.
@@ -123,7 +43,7 @@ macro_rules! __client {
     };
     ($name:ident, without connect) => {
         impl<C> $name<C> {
-            /// A client of what makes its calls: a channel, or a mock.
+            /// A client of what makes its calls: a channel, another transport, or a mock.
             pub fn new(calls: C) -> Self {
                 Self { calls }
             }
@@ -142,7 +62,7 @@ macro_rules! __client {
                 Self::new(channel.with_interceptor(interceptor))
             }
 
-            /// A client whose calls `interceptor` sees first, and whose answers it sees last.
+            /// A client whose requests `interceptor` sees first, and whose responses it sees last.
             pub fn with_async_interceptor(
                 channel: $crate::Channel,
                 interceptor: impl $crate::AsyncInterceptor,

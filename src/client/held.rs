@@ -218,6 +218,21 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
             reading: Reading::Head(answered),
             read,
         }));
+        Self::of(opening, encode, answers)
+    }
+
+    /// A call that fails before it leaves: each use of it reports `status`. For a
+    /// [`Transport`](super::Transport) that refuses a call.
+    pub fn failed(status: Status) -> Self {
+        let opening = Arc::new(Opening::refused(status.clone()));
+        let answers = Arc::new(Mutex::new(Answers {
+            reading: Reading::Failed(status, false),
+            read: Box::new(|_, _, _| Streaming::over(MetadataMap::new())),
+        }));
+        Self::of(opening, Box::new(|_, _| Ok(())), answers)
+    }
+
+    fn of(opening: Arc<Opening>, encode: Encode<Req>, answers: Arc<Mutex<Answers<Res>>>) -> Self {
         Self {
             sender: CallSender {
                 opening: opening.clone(),

@@ -6,7 +6,8 @@
 //! how far it came, `foreign` what is made of an answer that is no gRPC, `shown` what interceptors see of one,
 //! `uploading` how one large request is sent, `pump` the task that sends a stream of them, and `retry` whether it may have another; `held` is a call as a
 //! conversation, and `opening` how that begins; `doubt` is what an expired call thinks of its connection.
-//! [`Channel`] is what people hold, and `calls` what generated clients stand on. Never sees the server's side.
+//! [`Channel`] is what people hold; [`Transport`] is what may stand in its place under a generated client, and `calls` what all
+//! generated clients have in common. Never sees the server's side.
 
 mod addresses;
 mod admission;
@@ -34,12 +35,15 @@ mod stage;
 mod subchannel;
 mod target;
 mod tasks;
+mod transport;
 mod uploading;
 
 #[doc(hidden)]
-pub use calls::Calls;
+pub use calls::unmocked;
 pub use channel::Channel;
 pub use connect::Io;
 pub use connectivity::ConnectivityState;
 pub use endpoint::Endpoint;
 pub use held::{Call, CallReceiver, CallSender};
+pub use http::uri::PathAndQuery;
+pub use transport::Transport;

@@ -100,6 +100,18 @@ impl Opening {
         (opening, answered)
     }
 
+    /// A call that is over before its first use.
+    pub(super) fn refused(status: Status) -> Self {
+        let lane = SharedLane::new();
+        lane.fail(status);
+        Self {
+            path: PathAndQuery::from_static("/"),
+            lane,
+            ends: Arc::default(),
+            stage: Mutex::new(Stage::Begun),
+        }
+    }
+
     /// Changes the head of a call that nobody has used.
     pub(super) fn change_head(&self, change: impl FnOnce(&mut Request<()>)) {
         if let Stage::New(start) = &mut *self.stage() {

@@ -292,9 +292,9 @@ impl Builder {
 
     pub(super) fn prost_config(&self) -> Config {
         let mut config = Config::new();
-        // The one crate that the user has to name. See `tidy::PROST_TYPES` for the second path.
-        config.prost_path("::temaki::__private::prost");
-        config.prost_types_path(tidy::PROST_TYPES);
+        // Users name one crate in their Cargo.toml, temaki.
+        config.prost_path("::temaki::prost");
+        config.prost_types_path("::temaki::prost_types");
         for (path, attribute) in &self.type_attributes {
             config.type_attribute(path, attribute);
         }
@@ -363,9 +363,8 @@ impl Options {
 
     /// The path of a message from within a service's module, which lies beside the messages.
     pub(super) fn rust_path(&self, rust: &str, proto: &str) -> String {
-        let rust = tidy::real_paths(rust);
         if self.is_extern(proto) {
-            rust
+            rust.to_owned()
         } else {
             format!("super::{rust}")
         }

@@ -2,15 +2,17 @@
 //!
 //! ```text
 //! pub mod greeter_client {
-//!     pub trait GreeterCalls { … }         the calls: a Channel makes them, a mock overrides them
+//!     pub trait GreeterCalls { … }                 the calls of the service; a mock overrides those it needs
+//!     impl<T: Transport> GreeterCalls for T { … }  how a channel, or a wrapper around one, makes each of them
 //!     pub struct GreeterClient<C = Channel>
-//!     impl GreeterClient<C> { … }          one async fn a method, in tonic's shape
+//!     impl<C: GreeterCalls> GreeterClient<C> { … } one async fn a method, in tonic's shape
+//!     impl<C: Transport> GreeterClient<C> { … }    the calls that can be held
 //! }
 //! ```
 //!
 //! What each client has beside its service's methods (`new`, `connect`, interceptors, limits) is
-//! written by a macro of the library: the same for every service, and new with the library rather
-//! than with the next run of the code generator.
+//! written by a macro of the library. It is the same for every service, and it changes with the
+//! library, not with the next run of the code generator.
 
 use super::builder::Options;
 use super::layout::{Signature, Text};
@@ -25,9 +27,11 @@ pub(super) fn write(service: &Service, options: &Options, text: &mut Text) {
     } = service;
     let mut imports = Imports::beside([format!("{name}Calls"), format!("{name}Client")]);
 
-    // The body first: it tells what the module has to import.
+    // The body first: it determines what the module has to import.
     let mut body = Text::at_depth(1);
-    write_trait(service, options, &mut imports, &mut body);
+    write_trait(service, &mut imports, &mut body);
+    body.blank();
+    write_blanket(service, options, &mut imports, &mut body);
     body.blank();
     write_client(service, options, &mut imports, &mut body);
 
@@ -42,20 +46,22 @@ pub(super) fn write(service: &Service, options: &Options, text: &mut Text) {
     });
 }
 
-fn write_trait(service: &Service, options: &Options, imports: &mut Imports, text: &mut Text) {
+fn write_trait(service: &Service, imports: &mut Imports, text: &mut Text) {
     let Service {
         stem: name,
         full_name,
         ..
     } = service;
-    let channel = imports.name("::temaki::client::Channel");
+    let transport = imports.name("::temaki::client::Transport");
     let (send, sync) = (
         imports.name("::core::marker::Send"),
         imports.name("::core::marker::Sync"),
     );
-    text.docs([format!(
-        " The calls of `{full_name}`: a [`{channel}`] makes them, a mock overrides them."
-    )]);
+    text.docs([
+        format!(" The calls of `{full_name}`. Every [`{transport}`] makes them, such as a channel."),
+        " A mock implements this trait with the methods that its test needs; the others fail with".to_owned(),
+        " UNIMPLEMENTED.".to_owned(),
+    ]);
     text.deprecated(service.deprecated);
     let sized = imports.name("::core::marker::Sized");
     let bounds = format!("{sized} + {send} + {sync} + 'static");
@@ -64,17 +70,59 @@ fn write_trait(service: &Service, options: &Options, imports: &mut Imports, text
             if index > 0 {
                 text.blank();
             }
-            write_call(method, options, imports, text);
+            text.docs(&method.docs);
+            text.deprecated(method.deprecated);
+            write_call(method, imports, text, |imports, text| {
+                let unmocked = imports.name("::temaki::client::unmocked");
+                text.call(unmocked, &["request", &method.path_constant(service)]);
+            });
         }
     });
-    text.blank();
-    text.line(&format!("impl {name}Calls for {channel} {{}}"));
 }
 
-/// One call of the trait, with the body that makes it.
-fn write_call(method: &Method, options: &Options, imports: &mut Imports, text: &mut Text) {
+/// What a transport does for each call.
+fn write_blanket(service: &Service, options: &Options, imports: &mut Imports, text: &mut Text) {
+    let transport = imports.name("::temaki::client::Transport");
+    let head = format!("impl<T: {transport}>");
+    text.implement(&head, &format!("{}Calls for T", service.stem), |text| {
+        for (index, method) in service.methods.iter().enumerate() {
+            if index > 0 {
+                text.blank();
+            }
+            let shape = match method.shape {
+                Shape::Unary => "unary",
+                Shape::ClientStreaming => "client_streaming",
+                Shape::ServerStreaming => "server_streaming",
+                Shape::Bidirectional => "streaming",
+            };
+            write_call(method, imports, text, |imports, text| {
+                write_path(service, method, imports, text);
+                let codec = options.codec(imports);
+                // Named through the trait: a method of the service may be called `unary`.
+                text.call(
+                    &format!("{transport}::{shape}"),
+                    &["self", "path", &codec, "request"],
+                );
+            });
+        }
+    });
+}
+
+/// `let path = …;`
+fn write_path(service: &Service, method: &Method, imports: &mut Imports, text: &mut Text) {
+    let path = imports.name("::temaki::client::PathAndQuery");
+    let constant = method.path_constant(service);
+    text.assign_call("let path", &format!("{path}::from_static"), &constant);
+}
+
+/// One call of the trait, with a body.
+fn write_call(
+    method: &Method,
+    imports: &mut Imports,
+    text: &mut Text,
+    body: impl FnOnce(&mut Imports, &mut Text),
+) {
     let Method { name, input, .. } = method;
-    let calls = imports.name("::temaki::client::Calls");
     let (request, future) = (
         imports.name("::temaki::Request"),
         imports.name("::core::future::Future"),
@@ -89,10 +137,7 @@ fn write_call(method: &Method, options: &Options, imports: &mut Imports, text: &
     let bounds: &[&str] = match method.shape.takes_stream() {
         true => {
             (head, argument) = (format!("fn {name}<S>"), format!("request: {request}<S>"));
-            items = format!(
-                "{}<Item = {input}>",
-                imports.name("::temaki::__private::Stream")
-            );
+            items = format!("{}<Item = {input}>", imports.name("::temaki::Stream"));
             &[&items, send, "'static"]
         }
         false => {
@@ -100,29 +145,13 @@ fn write_call(method: &Method, options: &Options, imports: &mut Imports, text: &
             &[]
         }
     };
-    let shape = match method.shape {
-        Shape::Unary => "unary",
-        Shape::ClientStreaming => "client_streaming",
-        Shape::ServerStreaming => "server_streaming",
-        Shape::Bidirectional => "streaming",
-    };
-
-    text.docs(&method.docs);
-    text.deprecated(method.deprecated);
     let signature = Signature {
         head: &head,
         params: &["&self", &argument],
         returns: &returns,
         bounds: (!bounds.is_empty()).then_some(("S", bounds)),
     };
-    text.define(&signature, |text| {
-        text.assign("let path", &format!("\"{}\"", method.path));
-        let codec = options.codec(imports);
-        text.call(
-            &format!("{calls}::{shape}"),
-            &["self", "path", &codec, "request"],
-        );
-    });
+    text.define(&signature, |text| body(imports, text));
 }
 
 fn write_client(service: &Service, options: &Options, imports: &mut Imports, text: &mut Text) {
@@ -168,12 +197,13 @@ fn write_client(service: &Service, options: &Options, imports: &mut Imports, tex
     }
     if !held.is_empty() {
         text.blank();
-        text.block(&format!("impl {name}Client"), |text| {
+        let head = format!("impl<C: {}>", imports.name("::temaki::client::Transport"));
+        text.implement(&head, &format!("{name}Client<C>"), |text| {
             for (index, method) in held.into_iter().enumerate() {
                 if index > 0 {
                     text.blank();
                 }
-                write_held(method, options, imports, text);
+                write_held(service, method, options, imports, text);
             }
         });
     }
@@ -217,22 +247,27 @@ fn write_method(service: &Service, method: &Method, imports: &mut Imports, text:
     text.define(&signature, |text| text.awaited(&call, &arguments));
 }
 
-/// A call that is held open: only a channel can make one, so it is not in the trait.
-fn write_held(method: &Method, options: &Options, imports: &mut Imports, text: &mut Text) {
+/// A call that is held open. Only a transport can make one, so it is not in the service's trait.
+fn write_held(
+    service: &Service,
+    method: &Method,
+    options: &Options,
+    imports: &mut Imports,
+    text: &mut Text,
+) {
     let Method {
         client_name,
         held_name,
         input,
         output,
-        path,
         ..
     } = method;
     let method_name = plain(client_name);
     text.docs([
         format!(
-            " [`{method_name}`](Self::{method_name}), held open: the two ends of the call exist"
+            " [`{method_name}`](Self::{method_name}), held open: the sender and the receiver of the call"
         ),
-        " as soon as its stream does, before the server has answered.".to_owned(),
+        " exist at once, before the response.".to_owned(),
     ]);
     if held_name.ends_with('_') {
         text.docs([
@@ -249,10 +284,13 @@ fn write_held(method: &Method, options: &Options, imports: &mut Imports, text: &
         bounds: None,
     };
     text.define(&signature, |text| {
-        text.assign("let path", &format!("\"{path}\""));
-        let calls = imports.name("::temaki::client::Calls");
+        write_path(service, method, imports, text);
+        let transport = imports.name("::temaki::client::Transport");
         let codec = options.codec(imports);
-        text.call(&format!("{calls}::start"), &["&self.calls", "path", &codec]);
+        text.call(
+            &format!("{transport}::start"),
+            &["&self.calls", "path", &codec],
+        );
     });
 }
 

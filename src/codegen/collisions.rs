@@ -89,11 +89,18 @@ impl<'a> Names<'_, 'a> {
                 self.check_is_named("method", item.name(), &[6, index, 2, method])?;
             }
             let module = format!("{scope}{}", snake(service.name()));
-            let sides = [
-                (self.options.build_server, "server"),
-                (self.options.build_client, "client"),
+            let Options {
+                build_server,
+                build_client,
+                ..
+            } = *self.options;
+            let any = build_server || build_client;
+            let modules = [
+                (any && !service.method.is_empty(), "paths"),
+                (build_server, "server"),
+                (build_client, "client"),
             ];
-            for (_, side) in sides.iter().filter(|(build, _)| *build) {
+            for (_, side) in modules.iter().filter(|(build, _)| *build) {
                 let module = format!("{module}_{side}");
                 self.take(&module, "service", service.name(), vec![6, index])?;
             }

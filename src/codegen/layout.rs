@@ -7,7 +7,7 @@
 //! `tests/codegen/output.rs` sweeps names of all lengths past rustfmt itself.
 
 /// rustfmt's `max_width`: no line is longer, where it can be helped.
-const MAX_WIDTH: usize = 100;
+pub(super) const MAX_WIDTH: usize = 100;
 /// rustfmt's `attr_fn_like_width`: longer arguments of an attribute go one to a line.
 const ATTRIBUTE_WIDTH: usize = 70;
 /// rustfmt's `fn_call_width`: longer arguments of a call go one to a line.
@@ -17,7 +17,7 @@ const CLOSURE_WIDTH: usize = 64;
 /// Behind a head that reaches beyond this column, rustfmt gives the brace a line of its own.
 const BRACE_MARGIN: usize = 90;
 /// The columns of one step of indentation.
-const STEP: usize = 4;
+pub(super) const STEP: usize = 4;
 
 /// Text under construction, and how deep in braces it is.
 #[derive(Default)]
@@ -207,6 +207,17 @@ impl Text {
         self.open(&format!("{head} ="));
         self.line(&format!("{value};"));
         self.depth -= 1;
+    }
+
+    /// `head = function(argument);`
+    pub(super) fn assign_call(&mut self, head: &str, function: &str, argument: &str) {
+        let one_line = format!("{head} = {function}({argument});");
+        if argument.len() <= CALL_WIDTH && self.column() + one_line.len() <= MAX_WIDTH {
+            return self.line(&one_line);
+        }
+        self.open(&format!("{head} = {function}("));
+        self.line(&format!("{argument},"));
+        self.close(");");
     }
 
     /// `head: bounds { … }`, of a trait.

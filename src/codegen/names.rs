@@ -11,6 +11,7 @@ use prost_build::Module;
 
 use super::builder::Options;
 use super::comments;
+use super::layout::{MAX_WIDTH, STEP};
 
 /// What the generated client has besides the service's methods. A method of the same name gets an
 /// underscore at its end. Some of these are not there yet; their names are kept, so that adding
@@ -82,6 +83,18 @@ pub(super) enum Shape {
     ClientStreaming,
     ServerStreaming,
     Bidirectional,
+}
+
+impl Method {
+    /// `SAY_HELLO`, the constant that holds its path.
+    pub(super) fn constant(&self) -> String {
+        plain(&self.name).to_ascii_uppercase()
+    }
+
+    /// That constant, as seen from within a generated module.
+    pub(super) fn path_constant(&self, service: &Service) -> String {
+        format!("super::{}_paths::{}", service.module, self.constant())
+    }
 }
 
 impl Shape {
@@ -310,10 +323,29 @@ impl Imports {
         });
         let line = |(module, names): (&str, Vec<&str>)| match names.as_slice() {
             [name] => format!("use {module}::{name};"),
-            names => format!("use {module}::{{{}}};", names.join(", ")),
+            names => list(module, names),
         };
         lines.into_iter().map(line).collect()
     }
+}
+
+/// `use module::{names};`, in a module that is not in another: in rows where one line has no room.
+fn list(module: &str, names: &[&str]) -> String {
+    let one_line = format!("use {module}::{{{}}};", names.join(", "));
+    if STEP + one_line.len() <= MAX_WIDTH {
+        return one_line;
+    }
+    let mut text = format!("use {module}::{{");
+    let mut column = MAX_WIDTH;
+    for name in names {
+        column += " ,".len() + name.len();
+        if column > MAX_WIDTH {
+            text += "\n       ";
+            column = 2 * STEP + name.len() + ",".len();
+        }
+        text = text + " " + name + ",";
+    }
+    text + "\n    };"
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ fn write_method(method: &Method, options: &Options, imports: &mut Imports, text:
         // An associated type cannot have a default yet, so a stub settles on the library's own.
         (true, true) => format!("{}<{output}>", imports.name("::temaki::ResponseStream")),
         (true, false) => {
-            let stream = imports.name("::temaki::__private::Stream");
+            let stream = imports.name("::temaki::Stream");
             let plain = plain(name);
             text.docs([format!(
                 " What [`{plain}`](Self::{plain}) answers with, message by message."

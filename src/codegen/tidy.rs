@@ -7,17 +7,6 @@
 use super::comments::unguarded;
 use super::layout::{Text, split_top_level};
 
-/// Where messages find the well-known types, as prost-build is told. It writes each part of such a
-/// path in snake case, and so would make `private` of `__private`; a path that it cannot spoil goes
-/// in, and is replaced here.
-pub(super) const PROST_TYPES: &str = "::prost_types_in_temaki";
-const PROST_TYPES_REALLY: &str = "::temaki::__private::prost_types";
-
-/// Text with that path as it is.
-pub(super) fn real_paths(text: &str) -> String {
-    text.replace(PROST_TYPES, PROST_TYPES_REALLY)
-}
-
 /// Lines around text that is laid out already.
 pub(super) const VERBATIM_BEGIN: &str = "\u{FDD0}begin";
 pub(super) const VERBATIM_END: &str = "\u{FDD0}end";
@@ -36,11 +25,17 @@ fn allow_in_impls(text: &mut Text) {
     text.attribute("allow", OTHER_GROUPS);
 }
 
+pub(super) fn allow_in_constants(text: &mut Text) {
+    let lints = "dead_code, missing_docs, clippy::all, clippy::pedantic";
+    text.attribute("allow", lints);
+    text.attribute("allow", OTHER_GROUPS);
+}
+
 const OTHER_GROUPS: &str = "clippy::nursery, clippy::restriction, reason = \"generated\"";
 
 /// Lays out the text of one file, `header` in place of prost-build's own.
 pub(super) fn tidy(text: &str, header: &str) -> String {
-    let text = merge_derives(&debug_of_tree_maps(&apart_from_derive(&real_paths(text))));
+    let text = merge_derives(&debug_of_tree_maps(&apart_from_derive(text)));
     let mut lines = text.lines().skip(1).peekable();
     let mut out = Text::at_depth(0);
     out.line(header);

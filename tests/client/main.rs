@@ -18,5 +18,6 @@ mod metadata;
 mod runtimes;
 mod subchannel;
 mod texts;
+mod transports;
 mod turns;
 mod user_code;

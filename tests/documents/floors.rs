@@ -390,7 +390,7 @@ fn place(path: &str, roots: &BTreeMap<String, String>) -> Option<String> {
         _ if is_module => Some(first.to_owned()),
         Some(module) => Some(module.clone()),
         // The foreign crates of generated code.
-        None if first == "__private" => Some("wire".to_owned()),
+        None if first == "prost" => Some("wire".to_owned()),
         None => None,
     }
 }
