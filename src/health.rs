@@ -12,7 +12,7 @@
 //! temaki::Server::builder()
 //!     .add_service(reporter.service())
 //!     .add_service(greeter)
-//!     .serve("[::1]:50051")
+//!     .serve("127.0.0.1:50051".parse().unwrap())
 //!     .await
 //! # }
 //! ```

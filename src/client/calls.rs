@@ -12,7 +12,9 @@ use crate::wire::code::Code;
 #[cold]
 pub fn unmocked<M, T>(request: M, path: &str) -> Ready<Result<T, Status>> {
     drop(request);
-    let message = format!("{path} is not mocked: implement this method of the generated trait, or make the call by a channel");
+    let message = format!(
+        "{path} is not mocked: implement this method of the generated trait, or make the call by a channel"
+    );
     ready(Err(Status::library(
         Code::Unimplemented,
         message,

@@ -24,7 +24,7 @@ use crate::wire::user_agent;
 /// # async fn run() -> Result<(), temaki::Error> {
 /// use std::time::Duration;
 ///
-/// let channel = temaki::Endpoint::from_static("http://[::1]:50051")
+/// let channel = temaki::Endpoint::from_static("http://127.0.0.1:50051")
 ///     .timeout(Duration::from_secs(5))
 ///     .connect()
 ///     .await?;

@@ -58,8 +58,11 @@ fn write_trait(service: &Service, imports: &mut Imports, text: &mut Text) {
         imports.name("::core::marker::Sync"),
     );
     text.docs([
-        format!(" The calls of `{full_name}`. Every [`{transport}`] makes them, such as a channel."),
-        " A mock implements this trait with the methods that its test needs; the others fail with".to_owned(),
+        format!(
+            " The calls of `{full_name}`. Every [`{transport}`] makes them, such as a channel."
+        ),
+        " A mock implements this trait with the methods that its test needs; the others fail with"
+            .to_owned(),
         " UNIMPLEMENTED.".to_owned(),
     ]);
     text.deprecated(service.deprecated);
@@ -72,8 +75,9 @@ fn write_trait(service: &Service, imports: &mut Imports, text: &mut Text) {
             }
             text.docs(&method.docs);
             text.deprecated(method.deprecated);
-            write_call(method, imports, text, |imports, text| {
-                let unmocked = imports.name("::temaki::client::unmocked");
+            write_call(method, imports, text, |_, text| {
+                // In full: the editions of rustfmt differ in where a function stands in a list.
+                let unmocked = "::temaki::client::unmocked";
                 text.call(unmocked, &["request", &method.path_constant(service)]);
             });
         }

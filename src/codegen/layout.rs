@@ -211,9 +211,9 @@ impl Text {
 
     /// `head = function(argument);`
     pub(super) fn assign_call(&mut self, head: &str, function: &str, argument: &str) {
-        let one_line = format!("{head} = {function}({argument});");
-        if argument.len() <= CALL_WIDTH && self.column() + one_line.len() <= MAX_WIDTH {
-            return self.line(&one_line);
+        let value = format!("{function}({argument})");
+        if argument.len() <= CALL_WIDTH && self.column() + STEP + value.len() < MAX_WIDTH {
+            return self.assign(head, &value);
         }
         self.open(&format!("{head} = {function}("));
         self.line(&format!("{argument},"));
@@ -313,7 +313,8 @@ impl Text {
     /// `#[name(arguments)]`.
     pub(super) fn attribute(&mut self, name: &str, arguments: &str) {
         let width = if name == "derive" {
-            MAX_WIDTH.saturating_sub(self.column() + "#[derive()]".len())
+            // rustfmt leaves four columns free.
+            MAX_WIDTH.saturating_sub(self.column() + "#[derive()]".len() + 4)
         } else {
             ATTRIBUTE_WIDTH
         };
@@ -323,6 +324,10 @@ impl Text {
             return self.line(&format!("#[{name}({arguments})]"));
         }
         self.open(&format!("#[{name}("));
+        if name == "derive" && self.column() + arguments.len() < MAX_WIDTH {
+            self.line(&format!("{arguments},"));
+            return self.close(")]");
+        }
         let arguments = split_top_level(arguments);
         for (index, argument) in arguments.iter().enumerate() {
             // rustfmt ends a list of derives with a comma, other attributes without.

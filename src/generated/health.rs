@@ -25,15 +25,7 @@ pub struct HealthCheckResponse {
 pub mod health_check_response {
     /// What there is to say of a service.
     #[derive(
-        Clone,
-        Copy,
-        Debug,
-        PartialEq,
-        Eq,
-        Hash,
-        PartialOrd,
-        Ord,
-        ::temaki::prost::Enumeration,
+        Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::temaki::prost::Enumeration,
     )]
     #[prost(prost_path = "::temaki::prost")]
     #[repr(i32)]
@@ -177,7 +169,7 @@ pub mod health_server {
 /// The client's side of `grpc.health.v1.Health`.
 pub mod health_client {
     use ::core::future::Future;
-    use ::temaki::client::{Channel, PathAndQuery, Transport, unmocked};
+    use ::temaki::client::{Channel, PathAndQuery, Transport};
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoRequest, Request, Response, Status, Streaming};
 
@@ -193,7 +185,7 @@ pub mod health_client {
             request: Request<super::HealthCheckRequest>,
         ) -> impl Future<Output = Result<Response<super::HealthCheckResponse>, Status>> + Send
         {
-            unmocked(request, super::health_paths::CHECK)
+            ::temaki::client::unmocked(request, super::health_paths::CHECK)
         }
 
         /// The states of all services that the server knows, at once.
@@ -204,7 +196,7 @@ pub mod health_client {
             request: Request<super::HealthListRequest>,
         ) -> impl Future<Output = Result<Response<super::HealthListResponse>, Status>> + Send
         {
-            unmocked(request, super::health_paths::LIST)
+            ::temaki::client::unmocked(request, super::health_paths::LIST)
         }
 
         /// The state now, and then each change of it. A name that the server does not know is answered
@@ -214,7 +206,7 @@ pub mod health_client {
             request: Request<super::HealthCheckRequest>,
         ) -> impl Future<Output = Result<Response<Streaming<super::HealthCheckResponse>>, Status>> + Send
         {
-            unmocked(request, super::health_paths::WATCH)
+            ::temaki::client::unmocked(request, super::health_paths::WATCH)
         }
     }
 

@@ -6,7 +6,6 @@
 //! # use temaki_protos::helloworld;
 //! use helloworld::greeter_server::{Greeter, GreeterServer};
 //! use helloworld::{HelloReply, HelloRequest};
-//! use std::net::SocketAddr;
 //! use temaki::{Request, Response, Server, Status};
 //!
 //! struct MyGreeter;
@@ -23,7 +22,7 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let addr: SocketAddr = "127.0.0.1:50051".parse()?;
+//!     let addr = "127.0.0.1:50051".parse()?;
 //!     Server::builder().add_service(GreeterServer::new(MyGreeter)).serve(addr).await?;
 //!     Ok(())
 //! }

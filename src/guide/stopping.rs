@@ -6,11 +6,10 @@
 //! # use temaki_protos::helloworld;
 //! # use helloworld::greeter_server::{Greeter, GreeterServer};
 //! # async fn run(greeter: impl Greeter) -> Result<(), Box<dyn std::error::Error>> {
-//! use std::net::SocketAddr;
 //! use std::time::Duration;
 //! use temaki::Server;
 //!
-//! let addr: SocketAddr = "127.0.0.1:50051".parse()?;
+//! let addr = "127.0.0.1:50051".parse()?;
 //! let stop = async {
 //!     let _ = tokio::signal::ctrl_c().await;
 //! };

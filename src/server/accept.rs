@@ -49,7 +49,7 @@ const LAST_CONNECTIONS: Duration = Duration::from_secs(2);
 ///
 /// let acceptor = server.into_acceptor()?;
 /// let public = TcpIncoming::bind("0.0.0.0:50051").await?;
-/// let local = TcpIncoming::bind("[::1]:50052").await?;
+/// let local = TcpIncoming::bind("127.0.0.1:50052").await?;
 /// tokio::join!(
 ///     acceptor.clone().serve_with_incoming(public),
 ///     acceptor.serve_with_incoming_shutdown(local, async { /* a signal */ }),

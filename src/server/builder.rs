@@ -3,11 +3,12 @@
 //! [`Server`] holds the options. `accept` serves with them. This file does not know what a call or a connection is.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::Stream;
-use tokio::net::{TcpStream, ToSocketAddrs};
+use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 
 use crate::conn::ping_strikes::PingPolicy;
 use crate::conn::settings::Http2Settings;
@@ -38,8 +39,8 @@ type MakeFallback = Box<dyn FnOnce(MethodOptions) -> Option<method::Route> + Sen
 ///
 /// ```no_run
 /// # use temaki::server::{Service, RegisteredMethods};
-/// # async fn run(greeter: impl Service) -> Result<(), temaki::Error> {
-/// temaki::Server::builder().add_service(greeter).serve("[::1]:50051").await?;
+/// # async fn run(greeter: impl Service) -> Result<(), Box<dyn std::error::Error>> {
+/// temaki::Server::builder().add_service(greeter).serve("127.0.0.1:50051".parse()?).await?;
 /// # Ok(()) }
 /// ```
 pub struct Server<H = Plain> {
@@ -407,24 +408,55 @@ impl<H> Server<H> {
         self
     }
 
-    /// Serves at `addr` for ever. Dropping the future stops the server at once.
+    /// Listens at `addr` and serves for ever. Dropping the future stops the server at once.
+    ///
+    /// The address may be parsed where it is passed: `.serve("127.0.0.1:50051".parse()?)`. For a name, or for more
+    /// than one address, there is [`serve_at`](Self::serve_at).
     ///
     /// # Errors
-    /// If `addr` cannot be listened at, or a service was added twice.
-    pub async fn serve(self, addr: impl ToSocketAddrs) -> Result<(), Error>
+    /// If the server cannot listen at `addr`, or a service was added twice.
+    pub async fn serve(self, addr: SocketAddr) -> Result<(), Error>
     where
         H: Handshake<TcpStream>,
     {
-        self.serve_with_shutdown(addr, std::future::pending())
+        self.serve_at(addr).await
+    }
+
+    /// Listens at `addr` and serves until `shutdown` is ready; then lets the calls in flight end.
+    ///
+    /// # Errors
+    /// If the server cannot listen at `addr`, or a service was added twice.
+    pub async fn serve_with_shutdown<F>(
+        self,
+        addr: SocketAddr,
+        shutdown: F,
+    ) -> Result<DrainReport, Error>
+    where
+        H: Handshake<TcpStream>,
+        F: Future<Output = ()>,
+    {
+        self.serve_at_with_shutdown(addr, shutdown).await
+    }
+
+    /// As [`serve`](Self::serve), at whatever names an address: `"localhost:50051"`, `(host, port)`. A name is looked
+    /// up once; of several addresses the first that can be listened at is taken.
+    ///
+    /// # Errors
+    /// If the name has no address, the server cannot listen at any of them, or a service was added twice.
+    pub async fn serve_at(self, addr: impl ToSocketAddrs) -> Result<(), Error>
+    where
+        H: Handshake<TcpStream>,
+    {
+        self.serve_at_with_shutdown(addr, std::future::pending())
             .await
             .map(|_| ())
     }
 
-    /// Serves at `addr` until `shutdown` is ready; then lets the calls in flight end.
+    /// As [`serve_with_shutdown`](Self::serve_with_shutdown), at whatever names an address.
     ///
     /// # Errors
-    /// As [`serve`](Self::serve).
-    pub async fn serve_with_shutdown<F>(
+    /// If the name has no address, the server cannot listen at any of them, or a service was added twice.
+    pub async fn serve_at_with_shutdown<F>(
         self,
         addr: impl ToSocketAddrs,
         shutdown: F,
@@ -433,11 +465,8 @@ impl<H> Server<H> {
         H: Handshake<TcpStream>,
         F: Future<Output = ()>,
     {
-        let incoming = TcpIncoming::bind(addr)
-            .await
-            .map_err(|error| {
-                Error::new(ErrorKind::Bind, "cannot listen at the address").with_source(error)
-            })?
+        let incoming = listen(addr)
+            .await?
             .with_nodelay(self.tcp_nodelay)
             .with_keepalive(self.tcp_keepalive)
             .with_keepalive_interval(self.tcp_keepalive_interval)
@@ -536,6 +565,19 @@ impl<H> Server<H> {
             self.drain_timeout,
         ))
     }
+}
+
+/// A listener at the first of the addresses that can be had. The error names all that were tried.
+async fn listen(addr: impl ToSocketAddrs) -> Result<TcpIncoming, Error> {
+    let failed = |what: &str, error| Error::new(ErrorKind::Bind, what).with_source(error);
+    let found = lookup_host(addr).await;
+    let found = found.map_err(|error| failed("cannot look up the address to listen at", error))?;
+    let addrs: Vec<SocketAddr> = found.collect();
+    let bound = TcpIncoming::bind(&addrs[..]).await;
+    bound.map_err(|error| {
+        let addrs: Vec<String> = addrs.iter().map(ToString::to_string).collect();
+        failed(&format!("cannot listen at {}", addrs.join(" or ")), error)
+    })
 }
 
 /// How long a peer may take to answer a PING (gRFC A8).

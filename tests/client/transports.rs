@@ -66,11 +66,7 @@ impl RouteGuide for Guide {
 async fn channel() -> Channel {
     let (here, there) = tokio::io::duplex(64 * 1024);
     let server = Server::builder().add_service(RouteGuideServer::new(Guide));
-    tokio::spawn(async move {
-        server
-            .serve_connection(there, ConnectInfo::default())
-            .await
-    });
+    tokio::spawn(async move { server.serve_connection(there, ConnectInfo::default()).await });
     let endpoint = Endpoint::from_static("http://localhost");
     endpoint.connect_with_io(here).await.unwrap()
 }
@@ -185,7 +181,13 @@ async fn a_wrapper_of_a_channel_sees_the_five_kinds_of_call() {
     use route_guide_paths::{GET_FEATURE, LIST_FEATURES, RECORD_ROUTE, ROUTE_CHAT};
     assert_eq!(
         *watched.seen.lock().unwrap(),
-        [GET_FEATURE, LIST_FEATURES, RECORD_ROUTE, ROUTE_CHAT, ROUTE_CHAT]
+        [
+            GET_FEATURE,
+            LIST_FEATURES,
+            RECORD_ROUTE,
+            ROUTE_CHAT,
+            ROUTE_CHAT
+        ]
     );
     assert_eq!(GET_FEATURE, "/routeguide.RouteGuide/GetFeature");
 }
@@ -206,7 +208,13 @@ async fn a_fault_injector_refuses_calls_of_every_kind() {
     assert!(all.is_ok(), "of another method");
 
     let client = refusing(route_guide_paths::LIST_FEATURES);
-    unavailable(client.list_features(Rectangle::default()).await.err().unwrap());
+    unavailable(
+        client
+            .list_features(Rectangle::default())
+            .await
+            .err()
+            .unwrap(),
+    );
     let client = refusing(route_guide_paths::RECORD_ROUTE);
     let route = stream::iter([POINT]);
     unavailable(client.record_route(route).await.unwrap_err());

@@ -351,7 +351,7 @@ fn options_of_fields_and_enums() {
     for part in [
         "pub one: ::temaki::prost::bytes::Bytes,",
         "pub two: ::temaki::prost::alloc::vec::Vec<u8>,",
-        "pub three: ::temaki::prost::alloc::collections::BTreeMap<",
+        "    pub three:\n        ::temaki::prost::alloc::collections::BTreeMap<",
         "pub four: ::core::option::Option<::temaki::prost::alloc::boxed::Box<B>>,",
         "    #[derive(\n        Default,\n        Clone,",
         "#[derive(Clone, Debug, PartialEq, ::temaki::prost::Message)]\n#[prost(skip_debug)]",

@@ -52,7 +52,9 @@ pub struct Reply {
 }
 
 /// How it \[went\].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::temaki::prost::Enumeration)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::temaki::prost::Enumeration,
+)]
 #[prost(prost_path = "::temaki::prost")]
 #[repr(i32)]
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
@@ -212,9 +214,11 @@ pub mod commented_server {
 #[allow(deprecated, reason = "the deprecated is served as well")]
 pub mod commented_client {
     use ::core::future::Future;
-    use ::temaki::client::{Call, Channel, PathAndQuery, Transport, unmocked};
+    use ::temaki::client::{Call, Channel, PathAndQuery, Transport};
     use ::temaki::codec::ProstCodec;
-    use ::temaki::{IntoRequest, IntoStreamingRequest, Request, Response, Status, Stream, Streaming};
+    use ::temaki::{
+        IntoRequest, IntoStreamingRequest, Request, Response, Status, Stream, Streaming,
+    };
 
     /// The calls of `comments.Commented`. Every [`Transport`] makes them, such as a channel.
     /// A mock implements this trait with the methods that its test needs; the others fail with
@@ -230,7 +234,7 @@ pub mod commented_client {
             &self,
             request: Request<super::Request>,
         ) -> impl Future<Output = Result<Response<super::Reply>, Status>> + Send {
-            unmocked(request, super::commented_paths::CALL)
+            ::temaki::client::unmocked(request, super::commented_paths::CALL)
         }
 
         /// Gone soon: use \[Call\].
@@ -240,7 +244,7 @@ pub mod commented_client {
             request: Request<super::Request>,
         ) -> impl Future<Output = Result<Response<Streaming<super::Reply>>, Status>> + Send
         {
-            unmocked(request, super::commented_paths::OLD_CALL)
+            ::temaki::client::unmocked(request, super::commented_paths::OLD_CALL)
         }
 
         /// A block comment
@@ -253,7 +257,7 @@ pub mod commented_client {
         where
             S: Stream<Item = super::Request> + Send + 'static,
         {
-            unmocked(request, super::commented_paths::BLOCK)
+            ::temaki::client::unmocked(request, super::commented_paths::BLOCK)
         }
 
         /// The call `/comments.Commented/Uncommented`.
@@ -261,7 +265,7 @@ pub mod commented_client {
             &self,
             request: Request<super::Request>,
         ) -> impl Future<Output = Result<Response<super::Reply>, Status>> + Send {
-            unmocked(request, super::commented_paths::UNCOMMENTED)
+            ::temaki::client::unmocked(request, super::commented_paths::UNCOMMENTED)
         }
     }
 
@@ -437,7 +441,7 @@ pub mod old_service_server {
 #[allow(deprecated, reason = "the deprecated is served as well")]
 pub mod old_service_client {
     use ::core::future::Future;
-    use ::temaki::client::{Channel, PathAndQuery, Transport, unmocked};
+    use ::temaki::client::{Channel, PathAndQuery, Transport};
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoRequest, Request, Response, Status};
 
@@ -451,7 +455,7 @@ pub mod old_service_client {
             &self,
             request: Request<super::Request>,
         ) -> impl Future<Output = Result<Response<super::Reply>, Status>> + Send {
-            unmocked(request, super::old_service_paths::CALL)
+            ::temaki::client::unmocked(request, super::old_service_paths::CALL)
         }
     }
 

@@ -67,7 +67,9 @@ pub struct Secret {
 }
 
 #[doc(alias = "sort")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::temaki::prost::Enumeration)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::temaki::prost::Enumeration,
+)]
 #[prost(prost_path = "::temaki::prost")]
 #[repr(i32)]
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
@@ -157,7 +159,7 @@ pub mod post_server {
 /// The client's side of `fields.Post`.
 pub mod post_client {
     use ::core::future::Future;
-    use ::temaki::client::{Channel, PathAndQuery, Transport, unmocked};
+    use ::temaki::client::{Channel, PathAndQuery, Transport};
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoRequest, Request, Response, Status};
 
@@ -170,7 +172,7 @@ pub mod post_client {
             &self,
             request: Request<super::Parcel>,
         ) -> impl Future<Output = Result<Response<super::Secret>, Status>> + Send {
-            unmocked(request, super::post_paths::SEND)
+            ::temaki::client::unmocked(request, super::post_paths::SEND)
         }
     }
 

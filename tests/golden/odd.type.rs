@@ -250,9 +250,11 @@ pub mod methods_server {
 /// The client's side of `odd.type.Methods`.
 pub mod methods_client {
     use ::core::future::Future;
-    use ::temaki::client::{Call, Channel, PathAndQuery, Transport, unmocked};
+    use ::temaki::client::{Call, Channel, PathAndQuery, Transport};
     use ::temaki::codec::ProstCodec;
-    use ::temaki::{IntoRequest, IntoStreamingRequest, Request, Response, Status, Stream, Streaming};
+    use ::temaki::{
+        IntoRequest, IntoStreamingRequest, Request, Response, Status, Stream, Streaming,
+    };
 
     /// The calls of `odd.type.Methods`. Every [`Transport`] makes them, such as a channel.
     /// A mock implements this trait with the methods that its test needs; the others fail with
@@ -263,7 +265,7 @@ pub mod methods_client {
             &self,
             request: Request<super::Empty>,
         ) -> impl Future<Output = Result<Response<super::Self_>, Status>> + Send {
-            unmocked(request, super::methods_paths::TYPE)
+            ::temaki::client::unmocked(request, super::methods_paths::TYPE)
         }
 
         /// The call `/odd.type.Methods/Async`.
@@ -274,7 +276,7 @@ pub mod methods_client {
         where
             S: Stream<Item = super::Empty> + Send + 'static,
         {
-            unmocked(request, super::methods_paths::ASYNC)
+            ::temaki::client::unmocked(request, super::methods_paths::ASYNC)
         }
 
         /// The call `/odd.type.Methods/Self`.
@@ -283,7 +285,7 @@ pub mod methods_client {
             request: Request<super::Empty>,
         ) -> impl Future<Output = Result<Response<Streaming<super::Self_>>, Status>> + Send
         {
-            unmocked(request, super::methods_paths::SELF_)
+            ::temaki::client::unmocked(request, super::methods_paths::SELF_)
         }
 
         /// What the client has itself.
@@ -291,7 +293,7 @@ pub mod methods_client {
             &self,
             request: Request<super::Empty>,
         ) -> impl Future<Output = Result<Response<super::Empty>, Status>> + Send {
-            unmocked(request, super::methods_paths::NEW)
+            ::temaki::client::unmocked(request, super::methods_paths::NEW)
         }
 
         /// The call `/odd.type.Methods/Connect`.
@@ -299,7 +301,7 @@ pub mod methods_client {
             &self,
             request: Request<super::Empty>,
         ) -> impl Future<Output = Result<Response<super::Empty>, Status>> + Send {
-            unmocked(request, super::methods_paths::CONNECT)
+            ::temaki::client::unmocked(request, super::methods_paths::CONNECT)
         }
 
         /// The call `/odd.type.Methods/Clone`.
@@ -307,7 +309,7 @@ pub mod methods_client {
             &self,
             request: Request<super::Empty>,
         ) -> impl Future<Output = Result<Response<super::Empty>, Status>> + Send {
-            unmocked(request, super::methods_paths::CLONE)
+            ::temaki::client::unmocked(request, super::methods_paths::CLONE)
         }
 
         /// The call `/odd.type.Methods/WithInterceptor`.
@@ -315,7 +317,7 @@ pub mod methods_client {
             &self,
             request: Request<super::Empty>,
         ) -> impl Future<Output = Result<Response<super::Empty>, Status>> + Send {
-            unmocked(request, super::methods_paths::WITH_INTERCEPTOR)
+            ::temaki::client::unmocked(request, super::methods_paths::WITH_INTERCEPTOR)
         }
 
         /// What traits of the prelude have.
@@ -323,7 +325,7 @@ pub mod methods_client {
             &self,
             request: Request<super::Empty>,
         ) -> impl Future<Output = Result<Response<super::Empty>, Status>> + Send {
-            unmocked(request, super::methods_paths::INTO)
+            ::temaki::client::unmocked(request, super::methods_paths::INTO)
         }
 
         /// The call `/odd.type.Methods/Unary`.
@@ -331,7 +333,7 @@ pub mod methods_client {
             &self,
             request: Request<super::Empty>,
         ) -> impl Future<Output = Result<Response<super::Empty>, Status>> + Send {
-            unmocked(request, super::methods_paths::UNARY)
+            ::temaki::client::unmocked(request, super::methods_paths::UNARY)
         }
 
         /// One another.
@@ -340,7 +342,7 @@ pub mod methods_client {
             request: Request<super::Empty>,
         ) -> impl Future<Output = Result<Response<Streaming<super::Empty>>, Status>> + Send
         {
-            unmocked(request, super::methods_paths::GET_USER)
+            ::temaki::client::unmocked(request, super::methods_paths::GET_USER)
         }
 
         /// The call `/odd.type.Methods/get_user`.
@@ -349,7 +351,7 @@ pub mod methods_client {
             request: Request<super::Empty>,
         ) -> impl Future<Output = Result<Response<Streaming<super::Empty>>, Status>> + Send
         {
-            unmocked(request, super::methods_paths::GET_USER_)
+            ::temaki::client::unmocked(request, super::methods_paths::GET_USER_)
         }
 
         /// The call `/odd.type.Methods/GETUser`.
@@ -357,7 +359,7 @@ pub mod methods_client {
             &self,
             request: Request<super::Empty>,
         ) -> impl Future<Output = Result<Response<super::Empty>, Status>> + Send {
-            unmocked(request, super::methods_paths::GET_USER__)
+            ::temaki::client::unmocked(request, super::methods_paths::GET_USER__)
         }
 
         /// A stream type of another method, and a held call.
@@ -366,7 +368,7 @@ pub mod methods_client {
             request: Request<super::Empty>,
         ) -> impl Future<Output = Result<Response<Streaming<super::Empty>>, Status>> + Send
         {
-            unmocked(request, super::methods_paths::LIST)
+            ::temaki::client::unmocked(request, super::methods_paths::LIST)
         }
 
         /// The call `/odd.type.Methods/ListStream`.
@@ -375,7 +377,7 @@ pub mod methods_client {
             request: Request<super::Empty>,
         ) -> impl Future<Output = Result<Response<Streaming<super::Empty>>, Status>> + Send
         {
-            unmocked(request, super::methods_paths::LIST_STREAM)
+            ::temaki::client::unmocked(request, super::methods_paths::LIST_STREAM)
         }
 
         /// The call `/odd.type.Methods/StartAsync`.
@@ -383,7 +385,7 @@ pub mod methods_client {
             &self,
             request: Request<super::Empty>,
         ) -> impl Future<Output = Result<Response<super::Empty>, Status>> + Send {
-            unmocked(request, super::methods_paths::START_ASYNC)
+            ::temaki::client::unmocked(request, super::methods_paths::START_ASYNC)
         }
     }
 
@@ -726,7 +728,7 @@ pub mod status_server {
 /// The client's side of `odd.type.Status`.
 pub mod status_client {
     use ::core::future::Future;
-    use ::temaki::client::{Channel, PathAndQuery, Transport, unmocked};
+    use ::temaki::client::{Channel, PathAndQuery, Transport};
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoRequest, Request, Response, Status, Streaming};
 
@@ -740,7 +742,7 @@ pub mod status_client {
             request: Request<super::Empty>,
         ) -> impl Future<Output = Result<Response<Streaming<super::Empty>>, Status>> + Send
         {
-            unmocked(request, super::status_paths::GET)
+            ::temaki::client::unmocked(request, super::status_paths::GET)
         }
     }
 
@@ -831,7 +833,7 @@ pub mod send_server {
 /// The client's side of `odd.type.Send`.
 pub mod send_client {
     use ::core::future::Future;
-    use ::temaki::client::{Call, Channel, PathAndQuery, Transport, unmocked};
+    use ::temaki::client::{Call, Channel, PathAndQuery, Transport};
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoStreamingRequest, Request, Response, Status, Stream};
 
@@ -847,7 +849,7 @@ pub mod send_client {
         where
             S: Stream<Item = super::Empty> + Send + 'static,
         {
-            unmocked(request, super::send_paths::PUT)
+            ::temaki::client::unmocked(request, super::send_paths::PUT)
         }
     }
 
@@ -1001,7 +1003,7 @@ pub mod service_server {
 /// The client's side of `odd.type.Service`.
 pub mod service_client {
     use ::core::future::Future;
-    use ::temaki::client::{Channel, PathAndQuery, Transport, unmocked};
+    use ::temaki::client::{Channel, PathAndQuery, Transport};
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoRequest, Request, Response, Status};
 
@@ -1014,7 +1016,7 @@ pub mod service_client {
             &self,
             request: Request<super::Empty>,
         ) -> impl Future<Output = Result<Response<super::Empty>, Status>> + Send {
-            unmocked(request, super::service_paths::CALL)
+            ::temaki::client::unmocked(request, super::service_paths::CALL)
         }
     }
 
@@ -1104,7 +1106,7 @@ pub mod t_server {
 /// The client's side of `odd.type.T`.
 pub mod t_client {
     use ::core::future::Future;
-    use ::temaki::client::{Call, Channel, PathAndQuery, Transport, unmocked};
+    use ::temaki::client::{Call, Channel, PathAndQuery, Transport};
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoStreamingRequest, Request, Response, Status, Stream, Streaming};
 
@@ -1120,7 +1122,7 @@ pub mod t_client {
         where
             S: Stream<Item = super::Empty> + Send + 'static,
         {
-            unmocked(request, super::t_paths::T)
+            ::temaki::client::unmocked(request, super::t_paths::T)
         }
     }
 
@@ -1222,7 +1224,7 @@ pub mod self_server {
 /// The client's side of `odd.type.self`.
 pub mod self_client {
     use ::core::future::Future;
-    use ::temaki::client::{Channel, PathAndQuery, Transport, unmocked};
+    use ::temaki::client::{Channel, PathAndQuery, Transport};
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoRequest, Request, Response, Status};
 
@@ -1235,7 +1237,7 @@ pub mod self_client {
             &self,
             request: Request<super::Empty>,
         ) -> impl Future<Output = Result<Response<super::Empty>, Status>> + Send {
-            unmocked(request, super::self_paths::CALL)
+            ::temaki::client::unmocked(request, super::self_paths::CALL)
         }
     }
 

@@ -53,7 +53,9 @@ pub mod search {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::temaki::prost::Enumeration)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::temaki::prost::Enumeration,
+)]
 #[prost(prost_path = "::temaki::prost")]
 #[repr(i32)]
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
@@ -152,7 +154,7 @@ pub mod finder_server {
 /// The client's side of `old.Finder`.
 pub mod finder_client {
     use ::core::future::Future;
-    use ::temaki::client::{Channel, PathAndQuery, Transport, unmocked};
+    use ::temaki::client::{Channel, PathAndQuery, Transport};
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoRequest, Request, Response, Status, Streaming};
 
@@ -166,7 +168,7 @@ pub mod finder_client {
             request: Request<super::Search>,
         ) -> impl Future<Output = Result<Response<Streaming<super::search::Result>>, Status>> + Send
         {
-            unmocked(request, super::finder_paths::FIND)
+            ::temaki::client::unmocked(request, super::finder_paths::FIND)
         }
     }
 

@@ -94,7 +94,7 @@ pub mod greeter_server {
 /// The client's side of `helloworld.Greeter`.
 pub mod greeter_client {
     use ::core::future::Future;
-    use ::temaki::client::{Channel, PathAndQuery, Transport, unmocked};
+    use ::temaki::client::{Channel, PathAndQuery, Transport};
     use ::temaki::{IntoRequest, Request, Response, Status, Streaming};
 
     /// The calls of `helloworld.Greeter`. Every [`Transport`] makes them, such as a channel.
@@ -106,7 +106,7 @@ pub mod greeter_client {
             &self,
             request: Request<super::HelloRequest>,
         ) -> impl Future<Output = Result<Response<super::HelloReply>, Status>> + Send {
-            unmocked(request, super::greeter_paths::SAY_HELLO)
+            ::temaki::client::unmocked(request, super::greeter_paths::SAY_HELLO)
         }
 
         /// Sends a greeting in each language there is.
@@ -115,7 +115,7 @@ pub mod greeter_client {
             request: Request<super::HelloRequest>,
         ) -> impl Future<Output = Result<Response<Streaming<super::HelloReply>>, Status>> + Send
         {
-            unmocked(request, super::greeter_paths::SAY_HELLO_EVERYWHERE)
+            ::temaki::client::unmocked(request, super::greeter_paths::SAY_HELLO_EVERYWHERE)
         }
     }
 

@@ -123,9 +123,11 @@ pub mod clock_server {
 /// The client's side of `well_known.Clock`.
 pub mod clock_client {
     use ::core::future::Future;
-    use ::temaki::client::{Call, Channel, PathAndQuery, Transport, unmocked};
+    use ::temaki::client::{Call, Channel, PathAndQuery, Transport};
     use ::temaki::codec::ProstCodec;
-    use ::temaki::{IntoRequest, IntoStreamingRequest, Request, Response, Status, Stream, Streaming};
+    use ::temaki::{
+        IntoRequest, IntoStreamingRequest, Request, Response, Status, Stream, Streaming,
+    };
 
     /// The calls of `well_known.Clock`. Every [`Transport`] makes them, such as a channel.
     /// A mock implements this trait with the methods that its test needs; the others fail with
@@ -137,7 +139,7 @@ pub mod clock_client {
             request: Request<()>,
         ) -> impl Future<Output = Result<Response<::temaki::prost_types::Timestamp>, Status>> + Send
         {
-            unmocked(request, super::clock_paths::NOW)
+            ::temaki::client::unmocked(request, super::clock_paths::NOW)
         }
 
         /// The call `/well_known.Clock/Name`.
@@ -145,7 +147,7 @@ pub mod clock_client {
             &self,
             request: Request<::temaki::prost::alloc::string::String>,
         ) -> impl Future<Output = Result<Response<bool>, Status>> + Send {
-            unmocked(request, super::clock_paths::NAME)
+            ::temaki::client::unmocked(request, super::clock_paths::NAME)
         }
 
         /// The call `/well_known.Clock/Ticks`.
@@ -155,7 +157,7 @@ pub mod clock_client {
         ) -> impl Future<
             Output = Result<Response<Streaming<::temaki::prost_types::Timestamp>>, Status>,
         > + Send {
-            unmocked(request, super::clock_paths::TICKS)
+            ::temaki::client::unmocked(request, super::clock_paths::TICKS)
         }
 
         /// The call `/well_known.Clock/Sum`.
@@ -166,7 +168,7 @@ pub mod clock_client {
         where
             S: Stream<Item = i64> + Send + 'static,
         {
-            unmocked(request, super::clock_paths::SUM)
+            ::temaki::client::unmocked(request, super::clock_paths::SUM)
         }
     }
 

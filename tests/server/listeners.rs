@@ -68,7 +68,10 @@ async fn a_service_added_twice_is_refused_before_anything_listens() {
             .add_service(named("test.One"))
             .add_service(named("test.One"))
     };
-    let error = twice().serve("127.0.0.1:0").await.unwrap_err();
+    let error = twice()
+        .serve("127.0.0.1:0".parse().unwrap())
+        .await
+        .unwrap_err();
     assert!(
         error.to_string().contains("test.One was added twice"),
         "{error}"
@@ -208,7 +211,7 @@ fn s23_a_runtime_without_a_clock_is_told_at_serve() {
     let none = || futures_util::stream::pending::<std::io::Result<tokio::io::DuplexStream>>();
     let ways: [&dyn Fn(); 4] =
         [
-            &|| drop(runtime.block_on(server().serve("127.0.0.1:0"))),
+            &|| drop(runtime.block_on(server().serve_at("127.0.0.1:0"))),
             &|| drop(runtime.block_on(server().serve_with_incoming(none()))),
             &|| {
                 drop(runtime.block_on(
@@ -269,12 +272,21 @@ async fn a_connection_served_by_itself_tells_how_it_ended() {
 async fn an_address_that_is_taken_is_said_so() {
     let taken = TcpIncoming::bind("127.0.0.1:0").await.unwrap();
     let addr = taken.local_addr().unwrap();
-    let error = Server::builder().serve(addr).await.unwrap_err();
-    assert_eq!(error.kind(), temaki::ErrorKind::Bind);
-    assert!(
-        std::error::Error::source(&error).is_some(),
-        "with the system's reason"
-    );
+    let at_it = Server::builder().serve(addr).await.unwrap_err();
+    let by_name = format!("localhost:{}", addr.port());
+    let by_name = Server::builder().serve_at(by_name).await;
+    // A machine may have an IPv6 address by that name, which is free.
+    let errors = [Some(at_it), by_name.err()];
+    for error in errors.into_iter().flatten() {
+        assert_eq!(error.kind(), temaki::ErrorKind::Bind);
+        let text = error.to_string();
+        assert!(text.starts_with("cannot listen at "), "{text}");
+        assert!(text.contains(&addr.to_string()), "{text}");
+        let source = std::error::Error::source(&error).expect("the system's reason");
+        assert!(text.contains(&source.to_string()), "{text}");
+    }
+    let no_name = Server::builder().serve_at("no port").await.unwrap_err();
+    assert_eq!(no_name.kind(), temaki::ErrorKind::Bind);
 }
 
 /// tonic's calls with tonic's arguments, so that what moves here compiles.

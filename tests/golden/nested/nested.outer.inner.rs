@@ -66,7 +66,7 @@ pub mod inners_server {
 /// The client's side of `nested.outer.inner.Inners`.
 pub mod inners_client {
     use ::core::future::Future;
-    use ::temaki::client::{Channel, PathAndQuery, Transport, unmocked};
+    use ::temaki::client::{Channel, PathAndQuery, Transport};
     use ::temaki::codec::ProstCodec;
     use ::temaki::{IntoRequest, Request, Response, Status};
 
@@ -79,7 +79,7 @@ pub mod inners_client {
             &self,
             request: Request<super::super::super::shared::Shared>,
         ) -> impl Future<Output = Result<Response<super::Inner>, Status>> + Send {
-            unmocked(request, super::inners_paths::GET)
+            ::temaki::client::unmocked(request, super::inners_paths::GET)
         }
     }
 

@@ -25,15 +25,7 @@ pub mod outer {
     /// Nested message and enum types in `Part`.
     pub mod part {
         #[derive(
-            Clone,
-            Copy,
-            Debug,
-            PartialEq,
-            Eq,
-            Hash,
-            PartialOrd,
-            Ord,
-            ::temaki::prost::Enumeration,
+            Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::temaki::prost::Enumeration,
         )]
         #[prost(prost_path = "::temaki::prost")]
         #[repr(i32)]
@@ -146,9 +138,11 @@ pub mod outers_server {
 /// The client's side of `nested.outer.Outers`.
 pub mod outers_client {
     use ::core::future::Future;
-    use ::temaki::client::{Call, Channel, PathAndQuery, Transport, unmocked};
+    use ::temaki::client::{Call, Channel, PathAndQuery, Transport};
     use ::temaki::codec::ProstCodec;
-    use ::temaki::{IntoRequest, IntoStreamingRequest, Request, Response, Status, Stream, Streaming};
+    use ::temaki::{
+        IntoRequest, IntoStreamingRequest, Request, Response, Status, Stream, Streaming,
+    };
 
     /// The calls of `nested.outer.Outers`. Every [`Transport`] makes them, such as a channel.
     /// A mock implements this trait with the methods that its test needs; the others fail with
@@ -159,7 +153,7 @@ pub mod outers_client {
             &self,
             request: Request<super::super::shared::Shared>,
         ) -> impl Future<Output = Result<Response<super::Outer>, Status>> + Send {
-            unmocked(request, super::outers_paths::GET)
+            ::temaki::client::unmocked(request, super::outers_paths::GET)
         }
 
         /// The call `/nested.outer.Outers/Parts`.
@@ -170,7 +164,7 @@ pub mod outers_client {
         where
             S: Stream<Item = super::inner::Inner> + Send + 'static,
         {
-            unmocked(request, super::outers_paths::PARTS)
+            ::temaki::client::unmocked(request, super::outers_paths::PARTS)
         }
     }
 
