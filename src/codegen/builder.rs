@@ -267,7 +267,7 @@ impl Builder {
         self
     }
 
-    /// Whether to tell cargo which files the build depends on; yes under cargo.
+    /// Whether to print which files the build depends on, for cargo. Default: yes in a build script, no elsewhere.
     ///
     /// Imports that were found on disk are named too. Cargo then no longer runs the build script
     /// whenever any file of the package changes.
@@ -286,8 +286,9 @@ impl Builder {
     }
 
     pub(super) fn tells_cargo(&self) -> bool {
-        let under_cargo = || env::var_os("CARGO").is_some();
-        self.emit_rerun_if_changed.unwrap_or_else(under_cargo)
+        // cargo sets this for build scripts alone; CARGO and OUT_DIR are set for tests and `cargo run` too.
+        let in_a_build_script = || env::var_os("CARGO_CFG_TARGET_OS").is_some();
+        self.emit_rerun_if_changed.unwrap_or_else(in_a_build_script)
     }
 
     pub(super) fn prost_config(&self) -> Config {

@@ -73,7 +73,10 @@ impl Compiler<'_> {
         let name = within.or_else(|| name_of_relative(proto));
         let found = name.filter(|name| self.find(name).is_some() || self.google(name).is_some());
         let Some(name) = found else {
-            return Err(Error::not_included(proto, self.includes));
+            return Err(match proto.exists() {
+                true => Error::not_included(proto, self.includes),
+                false => Error::no_such_file(proto, self.includes),
+            });
         };
         match self.find(&name) {
             Some(first) if is_within && without_dots(&first) != without_dots(proto) => {

@@ -44,7 +44,24 @@ impl Error {
         }
     }
 
-    /// A file that lies under no include directory, or is not there.
+    /// A file that is not there, neither by its own path nor under an include directory.
+    pub(super) fn no_such_file(path: &Path, includes: &[PathBuf]) -> Self {
+        Self::new(format!(
+            "no such file: '{}'\nlooked in the working directory, and in: {}",
+            path.display(),
+            join(includes)
+        ))
+    }
+
+    /// The same error, where the program gave a file and no include directories.
+    pub(super) fn of_one_file(mut self) -> Self {
+        for (with_directories, alone) in ADVICE_FOR_ONE_FILE {
+            self.text = self.text.replace(with_directories, alone);
+        }
+        self
+    }
+
+    /// A file that is there, and lies under no include directory.
     pub(super) fn not_included(path: &Path, includes: &[PathBuf]) -> Self {
         let message = format!("file '{}' is not in any include path", path.display());
         let advice = advice(&message).unwrap_or_default();
@@ -244,6 +261,20 @@ fn advice(message: &str) -> Option<&'static str> {
     let row = rows.iter().find(|(part, _)| message.contains(part));
     row.map(|(_, advice)| *advice)
 }
+
+/// Advice about include directories, and the same for a program that calls `compile_protos(file)`.
+const ADVICE_FOR_ONE_FILE: [(&str, &str); 2] = [
+    (
+        "begins at one of the include directories, the second argument of compile_protos",
+        "begins at the directory of the file that is compiled; \
+         configure().compile_protos(files, directories) takes others",
+    ),
+    // There is one include directory, the file's own.
+    (
+        "\nlooked in the working directory, and in: ",
+        "\nlooked in: ",
+    ),
+];
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

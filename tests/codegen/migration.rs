@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 /// The source, and the same as ported.
-const FILES: [(&str, &str); 2] = [
+const FILES: [(&str, &str); 3] = [
     (
         "tests/migration/tonic/build.rs",
         "crates/migration/build.rs",
@@ -20,6 +20,10 @@ const FILES: [(&str, &str); 2] = [
     (
         "tests/migration/tonic/lib.rs",
         "crates/migration/src/lib.rs",
+    ),
+    (
+        "tests/migration/tonic/idioms.rs",
+        "crates/migration/src/idioms.rs",
     ),
 ];
 

@@ -17,6 +17,8 @@ use temaki::service::Interceptor;
 use temaki::transport::{Channel, Endpoint, Server};
 use temaki::{Code, Request, Response, Status, Streaming};
 
+pub mod idioms;
+
 pub mod pb {
     temaki::include_proto!("notes");
 }

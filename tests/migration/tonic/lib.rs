@@ -18,6 +18,8 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Request, Response, Status, Streaming};
 
+pub mod idioms;
+
 pub mod pb {
     tonic::include_proto!("notes");
 }
