@@ -218,7 +218,7 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
             reading: Reading::Head(answered),
             read,
         }));
-        Self::of(opening, encode, answers)
+        Self::of(opening, (write, channel.writer()), answers)
     }
 
     /// A call that fails before it leaves: each use of it reports `status`. For a
@@ -229,15 +229,20 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
             reading: Reading::Failed(status, false),
             read: Box::new(|_, _, _| Streaming::over(MetadataMap::new())),
         }));
-        Self::of(opening, Box::new(|_, _| Ok(())), answers)
+        let write = Box::new(|_: &mut MessageWriter, _| Ok(()));
+        Self::of(opening, (write, MessageWriter::new(usize::MAX)), answers)
     }
 
-    fn of(opening: Arc<Opening>, encode: Encode<Req>, answers: Arc<Mutex<Answers<Res>>>) -> Self {
+    fn of(
+        opening: Arc<Opening>,
+        (write, writer): (Write<Req>, MessageWriter),
+        answers: Arc<Mutex<Answers<Res>>>,
+    ) -> Self {
         Self {
             sender: CallSender {
                 opening: opening.clone(),
                 write,
-                writer: channel.writer(),
+                writer,
                 half_closed: false,
                 answers: answers.clone(),
             },

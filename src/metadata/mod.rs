@@ -49,6 +49,12 @@ pub(crate) mod names;
 mod value;
 mod view;
 
+/// tonic's path of the errors of keys and values.
+pub mod errors {
+    pub use super::encoding::{InvalidMetadataValue, InvalidMetadataValueBytes};
+    pub use super::key::InvalidMetadataKey;
+}
+
 pub use encoding::{Ascii, Binary, InvalidMetadataValue, InvalidMetadataValueBytes, ValueEncoding};
 pub use iter::{GetAll, Iter, KeyAndValueRef, KeyRef, Keys, ValueIter, ValueRef, Values};
 pub use key::{
