@@ -49,8 +49,8 @@
 //! | 6 | `trailers.rs` | Why is the status at the end, and what is Trailers-Only? |
 //! | 7 | `call/reader.rs`, `call/send.rs` | Who makes a fast sender wait? |
 //! | 7b | `conn/io.rs` | When do bytes leave? |
-//! | 8 | `server/connection.rs`, `server/router.rs`, `server/method.rs` | How does a request get from the socket to its handler? |
-//! | 9 | `server/call.rs` | What is the life of one call, at the server? |
+//! | 8 | `server/connection.rs`, `server/router.rs` | How does a request get from the socket to its handler? |
+//! | 9 | `server/call.rs`, `server/request.rs`, `server/reply.rs`, `server/end.rs` | What is the life of one call, at the server? |
 //! | 10 | `client/call.rs` | The same from the caller: who cancels, and who wins the race at the deadline? |
 //! | 11 | `client/subchannel.rs`, `client/backoff.rs` | What happens when the server dies? |
 //! | 12 | `server/drain.rs` | How do both stop without losing a call? |

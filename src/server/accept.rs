@@ -19,10 +19,11 @@ use futures_core::Stream;
 
 use super::closed::Closed;
 use super::connection::{Accepted, Shared};
-use super::drain::{Drain, DrainReport, Phase};
+use super::drain::Drain;
 use super::handshake::{Handshake, Plain};
 use super::pace::{Row, Took, Turn, is_exhaustion};
 use super::room::{Greeting, Newcomer, Room};
+use super::tally::{DrainReport, Phase};
 use crate::call::caught::{Panicked, caught, clear_caught, drop_caught};
 use crate::conn::counter::Counter;
 use crate::error::ErrorKind;

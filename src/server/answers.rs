@@ -6,9 +6,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::call::Outcome;
-use super::drain::{Phase, Tally};
-use super::router::Entry;
+use super::end::Outcome;
+use super::tally::{Phase, Tally};
 
 /// The calls of one connection that end in a drain.
 pub(crate) struct Answers {
@@ -18,7 +17,7 @@ pub(crate) struct Answers {
 
 #[derive(Default)]
 struct Ended {
-    answers: Vec<(Arc<Entry>, Option<u64>)>,
+    answers: Vec<(Arc<str>, Option<u64>)>,
     /// The connection is over: nothing leaves any more.
     is_over: bool,
     /// It has had its last turn: was it this side that ended it, with calls open?
@@ -39,27 +38,27 @@ impl Answers {
         !self.tally.is_in(Phase::Serving)
     }
 
-    /// A call has ended.
+    /// A call of the method with this path has ended.
     #[inline]
-    pub(crate) fn ended(&self, entry: &Arc<Entry>, outcome: Outcome) {
+    pub(crate) fn ended(&self, path: &Arc<str>, outcome: Outcome) {
         if self.is_draining() {
-            self.ended_in_drain(entry, outcome);
+            self.ended_in_drain(path, outcome);
         }
     }
 
     #[cold]
-    fn ended_in_drain(&self, entry: &Arc<Entry>, outcome: Outcome) {
+    fn ended_in_drain(&self, path: &Arc<str>, outcome: Outcome) {
         let mut ended = self.lock();
         if outcome == Outcome::Cut {
             let is_forced = self.tally.is_in(Phase::Forced);
             self.tally
-                .count(entry, is_forced || ended.is_cut == Some(true));
+                .count(path, is_forced || ended.is_cut == Some(true));
         } else {
             match ended.is_cut {
                 // A handler says that it has ended after `h2` has its answer, which may leave before, with the last turn.
-                Some(false) => self.tally.count(entry, false),
-                Some(true) if ended.is_over => self.tally.count(entry, true),
-                _ => ended.answers.push((entry.clone(), None)),
+                Some(false) => self.tally.count(path, false),
+                Some(true) if ended.is_over => self.tally.count(path, true),
+                _ => ended.answers.push((path.clone(), None)),
             }
         }
     }
@@ -88,9 +87,9 @@ impl Answers {
     pub(crate) fn over(&self, taken: u64) {
         let mut ended = self.lock();
         ended.is_over = true;
-        for (entry, left) in std::mem::take(&mut ended.answers) {
+        for (path, left) in std::mem::take(&mut ended.answers) {
             let has_left = left.is_some_and(|written| written <= taken);
-            self.tally.count(&entry, !has_left);
+            self.tally.count(&path, !has_left);
         }
     }
 
@@ -101,25 +100,9 @@ impl Answers {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
-    use crate::codec::BytesCodec;
-    use crate::interceptor::Interceptors;
     use crate::server::drain::Drain;
-    use crate::server::router::Router;
-    use crate::server::{Methods, Service};
-    use crate::{Code, Request, Response};
-
-    fn entry() -> Arc<Entry> {
-        let mut methods = Methods::new("test.Kit", Arc::new(()));
-        methods.unary("Echo", BytesCodec, |_, request: Request<Bytes>| async {
-            Ok(Response::new(request.into_inner()))
-        });
-        let nobody = Interceptors::default();
-        let router = Router::new(vec![methods.into_methods()], None, &nobody);
-        router.unwrap().find("/test.Kit/Echo").unwrap().clone()
-    }
+    use crate::wire::code::Code;
 
     /// The handler's task says that it has ended after `h2` has the answer: on another thread that may be after the
     /// connection's last turn.
@@ -137,7 +120,7 @@ mod tests {
             if let Some(is_cut) = is_cut {
                 answers.cut(is_cut);
             }
-            answers.ended(&entry(), Outcome::Ended(Code::Ok));
+            answers.ended(&"/test.Kit/Echo".into(), Outcome::Ended(Code::Ok));
             answers.over(u64::MAX);
             let total = drain.tally().report().total;
             assert_eq!((total.finished, total.cut), (1 - cut, cut), "{why}");

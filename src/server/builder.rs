@@ -19,19 +19,22 @@ use crate::{AsyncInterceptor, ConnectInfo, Connected, Interceptor};
 
 use super::accept::Acceptor;
 use super::connection::Shared;
-use super::drain::{Drain, DrainReport};
+use super::drain::Drain;
 use super::events::Events;
 use super::handshake::{Handshake, Plain};
 use super::incoming::TcpIncoming;
 use super::limits::Limits;
-use super::method::{self, Methods};
+use super::method::Methods;
 use super::observer::Observer;
+use super::options::MethodOptions;
+use super::route::Route;
 use super::router::Router;
-use super::service::{MethodOptions, RegisteredMethods, Service};
+use super::service::{RegisteredMethods, Service};
+use super::tally::DrainReport;
 use super::{inline, limit, room};
 
 /// Makes the fallback, when its options are known.
-type MakeFallback = Box<dyn FnOnce(MethodOptions) -> Option<method::Route> + Send + Sync>;
+type MakeFallback = Box<dyn FnOnce(MethodOptions) -> Option<Route> + Send + Sync>;
 
 /// A gRPC server: services, and the limits they are served under.
 ///

@@ -37,12 +37,13 @@ use tokio::time::Instant;
 
 use self::own_wakes::OwnWakes;
 use self::spawned::{Spawn, poll_call};
-use super::call::{CallContext, Incoming};
 use super::closed::Closed;
-use super::drain::{ConnectionDrain, Phase};
+use super::context::{CallContext, Incoming};
+use super::drain::ConnectionDrain;
 use super::events::{Events, WatchedConnection};
 use super::greeting::{Patience, begin_http2, complete_handshake};
 use super::handshake::Handshake;
+use super::in_place;
 use super::inline::InlineBudget;
 use super::limit::CallLimit;
 use super::limits::Limits;
@@ -50,6 +51,7 @@ use super::linger::Untaken;
 use super::resets::{ResetGuard, Resets};
 use super::room::{Greeting, Place, Stage};
 use super::router::Router;
+use super::tally::Phase;
 use super::upkeep::{Due, OFTEN, Sight, Upkeep};
 use crate::call::carried::Carried;
 use crate::call::caught::poll_caught;
@@ -320,16 +322,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         let mut call = match begun {
             Ok(call) => call,
             Err(outcome) => {
-                self.context.answers.ended(entry, outcome);
+                self.context.answers.ended(entry.path(), outcome);
                 return;
             }
         };
         if !entry.spawn_always() && self.budget.allows(std::time::Instant::now) {
             // No waker: if it has to wait, its own task polls it again, and that poll leaves one.
-            let polled = poll_call(&mut call, &mut Context::from_waker(Waker::noop()));
+            let polled = poll_call(&mut call, &mut in_place::context());
             self.budget.polled(std::time::Instant::now);
             if let Poll::Ready(outcome) = polled {
-                self.context.answers.ended(entry, outcome);
+                self.context.answers.ended(entry.path(), outcome);
                 return;
             }
         }
@@ -338,7 +340,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         tokio::spawn(Spawn {
             call,
             span: Carried::current(),
-            entry: entry.clone(),
+            path: entry.path().clone(),
             answers: self.context.answers.clone(),
             open,
         });

@@ -6,29 +6,16 @@
 //! no new calls, those in flight may end. Then, when all have ended or the time is up, what is left is
 //! cut. Both steps are a phase that connections look at, so that none of them keeps a list of the others.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use tokio::sync::watch;
 
 use super::answers::Answers;
 use super::room::Place;
-use super::router::Entry;
-
-/// How far a server has come with stopping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
-    /// It has not begun.
-    Serving,
-    /// No new calls; those in flight may end.
-    Draining,
-    /// What is left is cut.
-    Forced,
-}
+use super::tally::{Phase, Tally};
 
 /// The switch of one server, and its count of what became of the calls in flight.
 #[derive(Debug)]
@@ -51,7 +38,7 @@ impl Drain {
             let moves = *now < phase;
             if moves {
                 *now = phase;
-                self.tally.phase.store(phase as u8, Ordering::Relaxed);
+                self.tally.enter(phase);
             }
             moves
         })
@@ -118,78 +105,6 @@ impl ConnectionDrain {
             return self.seen.max(Phase::Draining);
         }
         self.seen
-    }
-}
-
-/// What became of the calls that were in flight when a drain began.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    /// The [`Phase`], where a call can see it for the price of a load.
-    phase: AtomicU8,
-    report: Mutex<DrainReport>,
-}
-
-impl Tally {
-    /// Whether the server is in this phase. Costs a load.
-    #[inline]
-    pub(crate) fn is_in(&self, phase: Phase) -> bool {
-        self.phase.load(Ordering::Relaxed) == phase as u8
-    }
-
-    /// Counts one call.
-    pub(crate) fn count(&self, entry: &Entry, cut: bool) {
-        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
-        let report = &mut *report;
-        let method = report.methods.entry(entry.path().to_owned()).or_default();
-        for count in [&mut report.total, method] {
-            *(if cut {
-                &mut count.cut
-            } else {
-                &mut count.finished
-            }) += 1;
-        }
-    }
-
-    /// The report so far.
-    pub(crate) fn report(&self) -> DrainReport {
-        self.report
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-}
-
-/// What became of the calls that were in flight when a server was told to stop.
-///
-/// A call that its caller cancelled meanwhile counts as finished: nothing of it was lost by stopping. One whose
-/// answer had not left when its connection was cut counts as cut, and so does one whose caller has not taken the answer
-/// from the network in the time there was, as far as a server can know.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DrainReport {
-    /// All calls together.
-    pub total: DrainCount,
-    /// By method, `/package.Service/Method`.
-    pub methods: BTreeMap<String, DrainCount>,
-}
-
-/// How many calls ended by themselves during a drain, and how many were cut at its end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DrainCount {
-    /// Ended by themselves.
-    pub finished: u64,
-    /// Still open when the time was up.
-    pub cut: u64,
-}
-
-impl std::fmt::Display for DrainReport {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{} calls finished, {} cut",
-            self.total.finished, self.total.cut
-        )
     }
 }
 

@@ -10,13 +10,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use super::call::{self, CallContext, Incoming, Outcome};
+use super::call;
 use super::closed::Closed;
-use super::drain::DrainReport;
-use super::method::CallFuture;
+use super::context::{CallContext, Incoming};
+use super::end::Outcome;
 use super::observer::{CallEnd, CallOutcome, CallStart, CloseReason, ConnectionEnd, Observer};
 use super::room::Place;
+use super::route::CallFuture;
 use super::router::Entry;
+use super::tally::DrainReport;
 use crate::call::caught::caught;
 use crate::call::meter::Meter;
 use crate::call::timer;

@@ -21,10 +21,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::closed::{Closed, diagnose};
-use super::drain::{ConnectionDrain, Phase};
+use super::drain::ConnectionDrain;
 use super::handshake::Handshake;
 use super::limits::Limits;
 use super::room::{Place, Stage};
+use super::tally::Phase;
 use crate::conn::frame::is_greeting;
 use crate::conn::io::{BatchedIo, Outlet};
 use crate::connect_info::ConnectInfo;

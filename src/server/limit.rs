@@ -10,9 +10,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::call::{CallContext, Incoming, Outcome};
+use super::context::{CallContext, Incoming};
+use super::end::Outcome;
 use super::events::Events;
-use super::method::CallFuture;
+use super::route::CallFuture;
 use super::router::Entry;
 use crate::conn::counter::{Counted, Counter};
 use crate::{Code, Origin, Status};

@@ -17,7 +17,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep};
 
-use super::drain::{ConnectionDrain, Phase};
+use super::drain::ConnectionDrain;
+use super::tally::Phase;
 use crate::conn::io::Outlet;
 
 /// Peers take at least so many bytes in a second, or are slower than is waited for: 128 kbit/s.

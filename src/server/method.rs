@@ -1,41 +1,26 @@
-//! From a typed handler to one that a router can hold.
+//! From a typed handler to a route.
 //!
 //! Generated code registers each method with [`Methods`]: its name, its codec, and a closure that calls
-//! the user's `async fn`. Here the four shapes of a call become one, [`Handler`]: request in, answer
-//! sent.
+//! the user's `async fn`. What happens in a call is in `call.rs`; this file does not know it.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use futures_core::Stream;
 
-use super::call::{self, CallContext, Incoming, Opened, Outcome, Reply};
-use super::service::{MethodOptions, RegisteredMethods, Service};
+use super::call::{self, Method};
+use super::options::MethodOptions;
+use super::reply::Reply;
+use super::request::RequestHalf;
+use super::route::{CallFuture, Route};
+use super::service::{RegisteredMethods, Service};
 use crate::call::codec::Codec;
 use crate::call::streaming::Streaming;
 use crate::interceptor::Interceptors;
-use crate::{Request, Response, Status, wire};
-
-/// Begins to serve one request, behind these interceptors. An error is a request that was answered without
-/// its handler.
-pub(crate) type Handler = Box<
-    dyn Fn(Incoming, Arc<CallContext>, &Interceptors) -> Result<CallFuture, Outcome> + Send + Sync,
->;
-
-/// One call, to be polled until it is over.
-pub(crate) type CallFuture = Pin<Box<dyn Future<Output = Outcome> + Send>>;
-
-/// One method that a server answers.
-pub(crate) struct Route {
-    /// `/package.Service/Method`.
-    pub(crate) path: String,
-    pub(crate) handler: Handler,
-    /// Never polled in the connection's task: `ServiceServer::spawn_always`.
-    pub(crate) spawn_always: bool,
-    /// Served beyond `max_concurrent_calls`: `ServiceServer::never_shed`.
-    pub(crate) never_shed: bool,
-}
+use crate::request::Request;
+use crate::response::Response;
+use crate::status::Status;
+use crate::wire;
 
 /// Collects the methods of a service whose handlers work on a shared `T`.
 pub struct Methods<T> {
@@ -43,14 +28,6 @@ pub struct Methods<T> {
     service: Arc<T>,
     options: MethodOptions,
     routes: Vec<Route>,
-}
-
-/// One registered method: everything its calls share.
-struct Entry<T, C, F> {
-    service: Arc<T>,
-    codec: C,
-    handler: F,
-    options: MethodOptions,
 }
 
 impl<T> Methods<T> {
@@ -103,22 +80,8 @@ impl<T: Send + Sync + 'static> Methods<T> {
         F: Fn(Arc<T>, Request<C::Decode>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response<C::Encode>, Status>> + Send,
     {
-        self.route(name, codec, handler, |entry, mut reply, mut opened| {
-            Box::pin(async move {
-                let handled = async {
-                    let request = opened.one_message(&entry.codec).await?;
-                    (entry.handler)(entry.service.clone(), request).await
-                };
-                let response = reply.watch(pin!(Some(handled))).await;
-                match reply.send_headers(response, &mut opened) {
-                    Ok((message, trailers)) => {
-                        reply
-                            .send_message(message, trailers, &opened, &entry.codec, &entry.options)
-                            .await
-                    }
-                    Err(outcome) => outcome,
-                }
-            })
+        self.route(name, codec, handler, |method, reply, request| {
+            call::unary(method, reply, request)
         });
     }
 
@@ -130,29 +93,8 @@ impl<T: Send + Sync + 'static> Methods<T> {
         Fut: Future<Output = Result<Response<S>, Status>> + Send,
         S: Stream<Item = Result<C::Encode, Status>> + Send + 'static,
     {
-        self.route(name, codec, handler, |entry, mut reply, mut opened| {
-            Box::pin(async move {
-                let handled = async {
-                    let request = opened.one_message(&entry.codec).await?;
-                    (entry.handler)(entry.service.clone(), request).await
-                };
-                let response = reply.watch(pin!(Some(handled))).await;
-                match reply.send_headers(response, &mut opened) {
-                    Ok((messages, trailers)) => {
-                        reply
-                            .send_messages(
-                                messages,
-                                trailers,
-                                &opened,
-                                &entry.codec,
-                                &entry.options,
-                                None,
-                            )
-                            .await
-                    }
-                    Err(outcome) => outcome,
-                }
-            })
+        self.route(name, codec, handler, |method, reply, request| {
+            call::server_streaming(method, reply, request)
         });
     }
 
@@ -163,24 +105,8 @@ impl<T: Send + Sync + 'static> Methods<T> {
         F: Fn(Arc<T>, Request<Streaming<C::Decode>>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response<C::Encode>, Status>> + Send,
     {
-        self.route(name, codec, handler, |entry, mut reply, mut opened| {
-            opened.expect_stream();
-            Box::pin(async move {
-                let requests = reply.requests();
-                let handled = async {
-                    let request = opened.stream(&entry.codec, &requests).await?;
-                    (entry.handler)(entry.service.clone(), request).await
-                };
-                let response = reply.watch_reading(pin!(Some(handled)), &requests).await;
-                match reply.send_headers(response, &mut opened) {
-                    Ok((message, trailers)) => {
-                        reply
-                            .send_message(message, trailers, &opened, &entry.codec, &entry.options)
-                            .await
-                    }
-                    Err(outcome) => outcome,
-                }
-            })
+        self.route(name, codec, handler, |method, reply, request| {
+            call::client_streaming(method, reply, request)
         });
     }
 
@@ -192,52 +118,30 @@ impl<T: Send + Sync + 'static> Methods<T> {
         Fut: Future<Output = Result<Response<S>, Status>> + Send,
         S: Stream<Item = Result<C::Encode, Status>> + Send + 'static,
     {
-        self.route(name, codec, handler, |entry, mut reply, mut opened| {
-            opened.expect_stream();
-            Box::pin(async move {
-                let requests = reply.requests();
-                let handled = async {
-                    let request = opened.stream(&entry.codec, &requests).await?;
-                    (entry.handler)(entry.service.clone(), request).await
-                };
-                let response = reply.watch_reading(pin!(Some(handled)), &requests).await;
-                match reply.send_headers(response, &mut opened) {
-                    Ok((messages, trailers)) => {
-                        reply
-                            .send_messages(
-                                messages,
-                                trailers,
-                                &opened,
-                                &entry.codec,
-                                &entry.options,
-                                Some(&requests),
-                            )
-                            .await
-                    }
-                    Err(outcome) => outcome,
-                }
-            })
+        self.route(name, codec, handler, |method, reply, request| {
+            call::bidi_streaming(method, reply, request)
         });
     }
 
-    /// `run` runs a handler of one shape, from the request's first message to the answer's trailers.
-    fn route<C, F, R>(&mut self, name: &str, codec: C, handler: F, run: R)
+    /// Registers one method; `shape` is the life of its calls.
+    fn route<C, F, R>(&mut self, name: &str, codec: C, handler: F, shape: R)
     where
         C: Codec,
         F: Send + Sync + 'static,
-        R: Fn(Arc<Entry<T, C, F>>, Reply, Opened) -> CallFuture + Send + Sync + 'static,
+        R: Fn(Arc<Method<T, C, F>>, Reply, RequestHalf) -> CallFuture + Send + Sync + 'static,
     {
-        let entry = Arc::new(Entry {
+        let method = Arc::new(Method {
             service: self.service.clone(),
             codec,
             handler,
             options: self.options.clone(),
         });
         self.routes.push(Route {
-            path: wire::path::join(self.name, name),
+            path: wire::path::join(self.name, name).into(),
             handler: Box::new(move |incoming, context, interceptors| {
-                let (reply, opened) = call::open(incoming, context, interceptors, &entry.options)?;
-                Ok(run(entry.clone(), reply, opened))
+                let (reply, request) =
+                    call::begin(incoming, context, interceptors, &method.options)?;
+                Ok(shape(method.clone(), reply, request))
             }),
             spawn_always: self.options.spawn_always,
             never_shed: self.options.never_shed,

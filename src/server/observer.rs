@@ -8,7 +8,7 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::drain::DrainReport;
+use super::tally::DrainReport;
 use crate::{Code, ConnectInfo, Error};
 
 /// Is told of connections, calls and the end.

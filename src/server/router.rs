@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::call::{CallContext, Incoming, Outcome};
-use super::method::{CallFuture, Route};
+use super::context::{CallContext, Incoming};
+use super::end::Outcome;
+use super::route::{CallFuture, Route};
 use super::service::RegisteredMethods;
 use crate::interceptor::Interceptors;
 use crate::wire;
@@ -31,7 +32,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// `/package.Service/Method`, or `*` for the fallback.
-    pub(crate) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &Arc<str> {
         &self.route.path
     }
 
@@ -99,7 +100,7 @@ impl Router {
         //= GRPC-PATH  path is /Service/Method, case-sensitive
         match self
             .entries
-            .binary_search_by(|entry| entry.path().cmp(path))
+            .binary_search_by(|entry| (**entry.path()).cmp(path))
         {
             Ok(index) => self.entries.get(index),
             Err(_) => self.fallback.as_ref(),

@@ -1,16 +1,16 @@
-//! What do interceptors see of an answer?
+//! What do interceptors see of a response?
 //!
 //! Its head and its end, from the handler or from this crate. What they do with it is theirs, a panic included: that ends the call, and
 //! nothing else.
 
-use super::call::{Opened, panicked};
-use super::outcome::Failure;
-use crate::Status;
+use super::end::{Failure, Trailing, panicked};
+use super::request::RequestHalf;
 use crate::call::caught::caught;
 use crate::interceptor::InterceptedCall;
 use crate::metadata::MetadataMap;
+use crate::status::Status;
 
-impl Opened {
+impl RequestHalf {
     /// Lets interceptors see the response metadata. An error is a panic of theirs.
     pub(super) fn show_headers(&self, metadata: &mut MetadataMap) -> Result<(), Status> {
         match &self.intercepted {
@@ -22,10 +22,7 @@ impl Opened {
     }
 
     /// Lets interceptors see the end, and change the trailing metadata.
-    pub(super) fn show_end(
-        &self,
-        end: Result<Option<Box<MetadataMap>>, Failure>,
-    ) -> Result<Option<Box<MetadataMap>>, Failure> {
+    pub(super) fn show_end(&self, end: Result<Trailing, Failure>) -> Result<Trailing, Failure> {
         match &self.intercepted {
             Some(call) => {
                 caught(|| self.show_end_of(call, end)).unwrap_or_else(|_| Err(panicked().into()))
@@ -37,8 +34,8 @@ impl Opened {
     fn show_end_of(
         &self,
         call: &InterceptedCall,
-        end: Result<Option<Box<MetadataMap>>, Failure>,
-    ) -> Result<Option<Box<MetadataMap>>, Failure> {
+        end: Result<Trailing, Failure>,
+    ) -> Result<Trailing, Failure> {
         match end {
             Ok(metadata) => {
                 let mut metadata = metadata.unwrap_or_default();

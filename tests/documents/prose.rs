@@ -216,7 +216,7 @@ const SAME: [(&str, &[&str]); 10] = [
     ("health", &["src/health.rs"]),
     (
         "generated",
-        &["src/client/calls.rs", "src/server/service.rs"],
+        &["src/client/calls.rs", "src/server/service_server.rs"],
     ),
     (
         "code generation",

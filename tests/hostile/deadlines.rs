@@ -3,7 +3,7 @@
 //! callers who are long gone.
 //!
 //! Guard: the grammar is 1 to 8 digits and a unit, anything else is INTERNAL; zero has passed before the handler
-//! runs; a deadline holds to the last trailer, and drops the handler (`wire/timeout.rs`, `server/call.rs`).
+//! runs; a deadline holds to the last trailer, and drops the handler (`wire/timeout.rs`, `server/watch.rs`).
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 //! before it saw.
 //!
 //! Guard: each is an error, and the handler of a unary method does not run (`wire/length_prefixed.rs`,
-//! `call/reader.rs`, `server/call.rs`).
+//! `call/reader.rs`, `server/request.rs`).
 
 use crate::*;
 

@@ -2,7 +2,7 @@
 //! caller waiting.
 //!
 //! Guard: every poll of a handler is caught; the call ends with INTERNAL "the handler panicked", which says
-//! nothing of the panic's text, and its neighbours go on (`server/call.rs`). Where the handler was polled first
+//! nothing of the panic's text, and its neighbours go on (`server/watch.rs`). Where the handler was polled first
 //! in its connection's own task, that task goes on too.
 
 use crate::*;

@@ -9,9 +9,8 @@ use crate::call::carried::Carried;
 use crate::call::caught::caught;
 use crate::conn::counter::Counted;
 use crate::server::answers::Answers;
-use crate::server::call::Outcome;
-use crate::server::method::CallFuture;
-use crate::server::router::Entry;
+use crate::server::end::Outcome;
+use crate::server::route::CallFuture;
 
 /// Polls a call, which sees to panics of the user's code itself; but what that code leaves behind is dropped
 /// last, and may panic too. It must not take its neighbours along.
@@ -25,7 +24,7 @@ pub(super) struct Spawn {
     pub(super) call: CallFuture,
     /// Of the task in which the call began.
     pub(super) span: Carried,
-    pub(super) entry: Arc<Entry>,
+    pub(super) path: Arc<str>,
     pub(super) answers: Arc<Answers>,
     pub(super) open: Counted,
 }
@@ -37,7 +36,7 @@ impl Future for Spawn {
         let this = &mut *self;
         this.open.stir();
         let outcome = ready!(this.span.run(|| poll_call(&mut this.call, cx)));
-        this.answers.ended(&this.entry, outcome);
+        this.answers.ended(&this.path, outcome);
         Poll::Ready(())
     }
 }
