@@ -62,7 +62,8 @@ pub(crate) struct Ledger {
     slots: Option<Box<[Load; SLOTS]>>,
     /// Streams whose slot was wanted by another, and is not theirs now.
     spilled: HashMap<u32, Load>,
-    /// The cost of all that is in `slots` and `spilled`.
+    /// The cost of all that is in `slots` and `spilled`, or more: DATA on stream 0, for which `h2` ends the
+    /// connection a moment later, is counted in a free slot and lost with it.
     cost: usize,
 }
 
@@ -134,8 +135,7 @@ impl Ledger {
     fn strike(&mut self, id: u32) {
         if let Some(slots) = &mut self.slots {
             let slot = &mut slots[slot_of(id)];
-            self.cost -= slot.cost();
-            slot.id = 0;
+            self.cost -= std::mem::take(slot).cost();
         }
     }
 
@@ -163,9 +163,8 @@ impl Ledger {
         self.cost = 0;
         let mut list: Vec<Load> = self.spilled.drain().map(|(_, load)| load).collect();
         if let Some(slots) = &mut self.slots {
-            for slot in slots.iter_mut().filter(|slot| slot.id != 0) {
-                list.push(std::mem::take(slot));
-            }
+            let all = slots.iter_mut().map(std::mem::take);
+            list.extend(all.filter(|load| load.id != 0));
         }
         list
     }
@@ -218,6 +217,23 @@ mod tests {
         assert_eq!(listed(&mut ledger), ids.map(|id| (id, 400, 4000)));
         assert_eq!(ledger.cost, 0);
         assert_eq!(listed(&mut ledger), []);
+    }
+
+    /// `h2` ends the connection for it, but only after its head was counted here.
+    #[test]
+    fn data_on_stream_0_is_never_subtracted_twice() {
+        let mut ledger = Ledger::default();
+        ledger.data(1, 10, false);
+        assert_eq!(ledger.ended(1), Some(1), "a slot that was used is free");
+        assert_eq!(ledger.data(0, 10, true), Some(1));
+        assert_eq!(ledger.cost, 0);
+        ledger.data(0, 10, false);
+        assert_eq!(listed(&mut ledger), [], "a list between the two frames");
+        assert_eq!(ledger.data(0, 10, true), Some(1));
+        ledger.data(0, 10, false);
+        ledger.data(1, 10, false);
+        assert_eq!(ledger.ended(1), Some(1), "the slot has another owner");
+        assert!(ledger.cost <= FRAME + 10);
     }
 
     #[test]
