@@ -164,12 +164,14 @@ async fn run(addr: &str, command: Command) -> Result<(), String> {
             .await
             .map_err(failed),
         Command::Import(file) => {
-            let total = import::import(&client, &file).await?;
+            let mut total = import::Imported::default();
+            import::import(&client, &file, &mut total).await?;
             say(&total);
             if total.rejected == 0 {
                 Ok(())
             } else {
-                Err(format!("{} lines were rejected", total.rejected))
+                let lines = import::count(total.rejected, "line was", "lines were");
+                Err(format!("{lines} rejected"))
             }
         }
         Command::List { prefix } => list(&client, prefix).await.map_err(failed),
@@ -270,7 +272,8 @@ async fn resolve(client: &UserServiceClient, names: Vec<String>) -> Result<(), S
         if unknown == 0 {
             Ok(())
         } else {
-            Err(format!("{unknown} names are not known"))
+            let names = import::count(unknown, "name is", "names are");
+            Err(format!("{names} not known"))
         }
     };
     // Ends at the first error of either side; dropping the other half cancels the call.

@@ -17,7 +17,8 @@ Usage: user_service [--addr ADDR] [--db FILE] [--import FILE] [--once]
   --once         end after the first call instead of serving until Ctrl-C or SIGTERM
   --help         print this
 
-Exit status: 0 done; 1 it could not be done (address in use, store or file not readable, ...); 2 a wrong flag.
+Exit status: 0 done; 1 it could not be done (address in use, store or file not readable,
+import cut short, ...); 2 a wrong flag.
 ";
 
 #[derive(Debug, PartialEq)]

@@ -74,7 +74,7 @@ fn from_elsewhere(addr: SocketAddr) -> String {
         r#"
 The same from other languages, in the folder that has proto/user.proto:
 
-  pip install grpcio-tools
+  python3 -m venv .venv && . .venv/bin/activate && pip install grpcio-tools
   PYTHONPATH=proto python3 -c 'import grpc
 p, s = grpc.protos_and_services("user.proto")
 user = p.GetUserRequest(username="{NAME}", password_hash="{PASSWORD_HASH}")

@@ -40,19 +40,37 @@ impl Imported {
 
 impl fmt::Display for Imported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} users imported, ", self.imported)?;
-        write!(f, "{} were there already, ", self.already_there)?;
-        write!(f, "{} lines rejected", self.rejected)
+        let Self {
+            imported,
+            already_there,
+            rejected,
+        } = self;
+        write!(f, "{} imported, ", count(*imported, "user", "users"))?;
+        write!(
+            f,
+            "{} there already, ",
+            count(*already_there, "was", "were")
+        )?;
+        write!(f, "{} rejected", count(*rejected, "line", "lines"))
     }
 }
 
-/// The error is a sentence for people. What was imported before it stays, and the import can be run
-/// again.
-pub async fn import(client: &UserServiceClient, path: &Path) -> Result<Imported, String> {
+/// `1 line`, `2 lines`.
+pub fn count(number: u64, one: &str, more: &str) -> String {
+    let word = if number == 1 { one } else { more };
+    format!("{number} {word}")
+}
+
+/// Adds to `total` after each call, so that its owner knows how far the import came when it drops this future. The error is a
+/// sentence for people. What was imported before it stays, and the import can be run again.
+pub async fn import(
+    client: &UserServiceClient,
+    path: &Path,
+    total: &mut Imported,
+) -> Result<(), String> {
     let cannot_read = |error| format!("cannot read {}: {error}", path.display());
     let mut lines = Lines::open(path).await.map_err(cannot_read)?;
     let mut progress = Progress::new(lines.size());
-    let mut total = Imported::default();
     let mut more = true;
     while more {
         // Read before the call begins: it has a deadline, and a file may be a slow pipe.
@@ -85,7 +103,7 @@ pub async fn import(client: &UserServiceClient, path: &Path) -> Result<Imported,
         }
         progress.show(total.rows(), lines.read());
     }
-    Ok(total)
+    Ok(())
 }
 
 /// One call.

@@ -45,6 +45,7 @@ use temaki::server::TcpIncoming;
 use temaki_protos::user::user_service_server::UserServiceServer;
 
 use crate::flags::{Command, Flags};
+use crate::import::Imported;
 use crate::say::say;
 use crate::service::Users;
 use crate::signals::Signals;
@@ -74,6 +75,11 @@ fn main() -> ExitCode {
 /// The server's whole life. The error is a sentence for people.
 #[tokio::main]
 async fn run(flags: Flags) -> Result<(), String> {
+    // A file that cannot be read is reported before anybody can call.
+    if let Some(file) = &flags.import {
+        std::fs::File::open(file)
+            .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    }
     // Both before anything is said: whoever reads the address may connect or send a signal at once.
     let mut signals = Signals::catch().map_err(|error| format!("cannot catch signals: {error}"))?;
     let cannot_listen = |error: io::Error| match error.kind() {
@@ -103,11 +109,15 @@ async fn run(flags: Flags) -> Result<(), String> {
     let mut server = tokio::spawn(server);
 
     say(format_args!("serving {} on {addr}", flags.db.display()));
+    let mut importing = None;
     let outcome = tokio::select! {
-        outcome = work(addr, &flags) => outcome,
+        outcome = work(addr, &flags, &mut importing) => outcome,
         signal = signals.next() => {
             say(format_args!("{signal}: draining; no new calls, those under way may finish"));
-            Ok(())
+            match importing {
+                None => Ok(()),
+                Some(total) => Err(cut_short(&total)),
+            }
         }
         ended = &mut server => return Err(format!("the server ended by itself: {ended:?}")),
     };
@@ -124,19 +134,38 @@ async fn run(flags: Flags) -> Result<(), String> {
     outcome
 }
 
-/// What this program does as a client of itself; then it only serves.
-async fn work(addr: SocketAddr, flags: &Flags) -> Result<(), String> {
+/// The sentence about an import that a signal has ended.
+fn cut_short(total: &Imported) -> String {
+    format!(
+        "the import was cut short: {total}, and perhaps some of the next hundred; import the file again to add the rest"
+    )
+}
+
+/// What this program does as a client of itself; then it only serves. While it imports, `importing` says how far it is.
+async fn work(
+    addr: SocketAddr,
+    flags: &Flags,
+    importing: &mut Option<Imported>,
+) -> Result<(), String> {
     let client = hello::connect(addr).await?;
     hello::ask_for_alice(&client, addr).await?;
     let mut rejected = 0;
     if let Some(file) = &flags.import {
-        let total = import::import(&client, file).await?;
+        let total = importing.insert(Imported::default());
+        import::import(&client, file, total).await?;
         say(format_args!("{}: {total}", file.display()));
         rejected = total.rejected;
+        *importing = None;
     }
     match (flags.once, rejected) {
         (true, 0) => Ok(()),
-        (true, _) => Err(format!("{rejected} lines were rejected")),
-        (false, _) => std::future::pending().await,
+        (true, _) => {
+            let lines = import::count(rejected, "line was", "lines were");
+            Err(format!("{lines} rejected"))
+        }
+        (false, _) => {
+            say("serving until Ctrl-C or SIGTERM; --once would end here");
+            std::future::pending().await
+        }
     }
 }

@@ -4,3 +4,4 @@ mod checklist;
 mod floors;
 mod ledger;
 mod prose;
+mod words;

@@ -89,9 +89,15 @@ struct Service {
 
 impl Service {
     fn start(db: &Path) -> Self {
+        Self::start_with(db, &[])
+    }
+
+    fn start_with(db: &Path, flags: &[&str]) -> Self {
         let mut child = Command::new(program("user_service"))
             .args(["--addr", "127.0.0.1:0", "--db"])
             .arg(db)
+            .args(flags)
+            .stderr(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -693,11 +699,50 @@ async fn sigterm_lets_the_calls_under_way_finish() {
 
     service.signal("TERM");
     service.line_with("SIGTERM");
+    // One request to end may be two signals: to the process and to its group.
+    service.signal("TERM");
     call.send(row("after")).await.unwrap();
     call.half_close().await.unwrap();
     assert_eq!(call.message().await.unwrap().unwrap().imported, 2);
     service.line_with("drained");
     assert_eq!(service.wait().code(), Some(0));
+}
+
+#[tokio::test]
+async fn ctrl_c_in_an_import_says_how_many_users_are_stored() {
+    let dir = TempDir::new("cut-short");
+    let csv = dir.csv((0..9_000).map(|i| format!("user{i:04},hash of {i}")));
+    let mut service = Service::start_with(&dir.db(), &["--import", csv.to_str().unwrap()]);
+    while imported(&service).await == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    service.signal("INT");
+    service.line_with("drained");
+    let mut said = String::new();
+    let mut errors = service.child.stderr.take().unwrap();
+    std::io::Read::read_to_string(&mut errors, &mut said).unwrap();
+    assert!(said.contains("the import was cut short: "), "{said}");
+    assert!(said.contains("imported, 0 were there already"), "{said}");
+    assert_eq!(service.wait().code(), Some(1));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_reported_before_the_server_listens() {
+    let dir = TempDir::new("no-file");
+    let db = dir.db();
+    let output = run(
+        "user_service",
+        &[
+            "--addr",
+            "127.0.0.1:0",
+            "--db",
+            db.to_str().unwrap(),
+            "--import",
+            "nope.csv",
+        ],
+    );
+    assert_eq!((output.status.code(), stdout(&output)), (Some(1), ""));
+    assert!(stderr(&output).contains("cannot read nope.csv"));
 }
 
 #[test]
@@ -770,7 +815,7 @@ fn the_client_makes_each_call() {
     assert_eq!(import.status.code(), Some(1));
     assert_eq!(
         stdout(&import),
-        "1 users imported, 1 were there already, 2 lines rejected\n"
+        "1 user imported, 1 was there already, 2 lines rejected\n"
     );
     // No progress line: this is not a terminal.
     assert_eq!(
