@@ -272,7 +272,7 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
     /// As [`CallSender::send`].
     ///
     /// # Errors
-    /// As there.
+    /// The status that the call has ended with, or with which this use of it is refused.
     pub async fn send(&mut self, message: Req) -> Result<(), Status> {
         self.sender.send(message).await
     }
@@ -280,7 +280,7 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
     /// As [`CallSender::half_close`].
     ///
     /// # Errors
-    /// As there.
+    /// The status that the call has ended with, or with which this use of it is refused.
     pub async fn half_close(&mut self) -> Result<(), Status> {
         self.sender.half_close().await
     }
@@ -288,7 +288,7 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
     /// As [`CallReceiver::metadata`].
     ///
     /// # Errors
-    /// As there.
+    /// The status that the call has ended with, or with which this use of it is refused.
     pub async fn metadata(&mut self) -> Result<&MetadataMap, Status> {
         self.receiver.metadata().await
     }
@@ -296,7 +296,7 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
     /// As [`CallReceiver::message`].
     ///
     /// # Errors
-    /// As there.
+    /// The status that the call has ended with, or with which this use of it is refused.
     pub async fn message(&mut self) -> Result<Option<Res>, Status> {
         self.receiver.message().await
     }
@@ -304,7 +304,7 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
     /// As [`CallReceiver::trailers`].
     ///
     /// # Errors
-    /// As there.
+    /// The status that the call has ended with, or with which this use of it is refused.
     pub async fn trailers(&mut self) -> Result<MetadataMap, Status> {
         self.receiver.trailers().await
     }
