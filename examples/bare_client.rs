@@ -14,15 +14,16 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use prost::Message;
+use temaki::wire::content_type::{self, ContentType};
 use temaki::wire::length_prefixed::{self, Decoder, LengthError};
-use temaki::wire::{self, code::Code, content_type, mapping, percent, timeout, user_agent};
+use temaki::wire::{self, code::Code, mapping, percent, timeout, user_agent};
 use temaki_protos::helloworld::greeter_server::{Greeter, GreeterServer};
 use temaki_protos::helloworld::{HelloReply, HelloRequest};
 
 /// How a call can fail: grpc-status and grpc-message, the server's or made up here.
 type Failure = (Code, String);
 
-const MAX_MESSAGE: usize = 4 * 1024 * 1024;
+const MAX_MESSAGE: usize = 4 << 20;
 const LIMIT: Duration = Duration::from_secs(2);
 
 #[tokio::main]
@@ -65,7 +66,6 @@ async fn call(h2: SendRequest<Bytes>, head: Request<()>, message: &[u8]) -> Resu
     let (response, mut request) = h2.send_request(head, false).map_err(broken)?;
     let prefix = length_prefixed::prefix(false, message.len() as u32);
     let framed = [&prefix[..], message].concat();
-    // h2 keeps what the peer's window has no room for yet.
     request.send_data(framed.into(), true).map_err(broken)?;
 
     let (head, mut body) = response.await.map_err(broken)?.into_parts();
@@ -76,11 +76,16 @@ async fn call(h2: SendRequest<Bytes>, head: Request<()>, message: &[u8]) -> Resu
         return Err((code, format!("HTTP status {}, and no gRPC", head.status)));
     }
     let kind = head.headers.get(wire::CONTENT_TYPE);
-    if kind.is_none_or(|kind| content_type::parse(kind.as_bytes()).is_none()) {
-        return Err((Code::Unknown, format!("content-type {kind:?} is not gRPC")));
+    match kind.and_then(|kind| content_type::parse(kind.as_bytes())) {
+        _ if trailers_only => {}
+        Some(ContentType::Proto) => {}
+        Some(other) => return Err((Code::Internal, format!("{other:?}, not protobuf"))),
+        None => return Err((Code::Unknown, format!("content-type {kind:?} is not gRPC"))),
     }
-
-    let framing = |error: LengthError| (Code::Internal, error.to_string());
+    let framing = |error: LengthError| match error {
+        LengthError::TooLong { .. } => (Code::ResourceExhausted, error.to_string()),
+        _ => (Code::Internal, error.to_string()),
+    };
     let (mut decoder, mut reply) = (Decoder::new(MAX_MESSAGE), None);
     while let Some(chunk) = body.data().await {
         let chunk = chunk.map_err(broken)?;
@@ -97,16 +102,15 @@ async fn call(h2: SendRequest<Bytes>, head: Request<()>, message: &[u8]) -> Resu
         }
     }
     decoder.finish().map_err(framing)?;
-    let trailers = body.trailers().await.map_err(broken)?.unwrap_or_default();
-    status(if trailers_only {
-        &head.headers
-    } else {
-        &trailers
-    })?;
+    let mut end = trailers_only.then_some(head.headers);
+    if end.is_none() {
+        end = body.trailers().await.map_err(broken)?;
+    }
+    status(&end.ok_or((Code::Internal, "ended without trailers".into()))?)?;
     reply.ok_or((Code::Unimplemented, "no message".into()))
 }
 
-/// How the call ended, as the trailers have it. Whoever ends a call without saying how has not succeeded.
+/// How the call ended, as the trailers say it. A call whose end has no status has failed.
 fn status(trailers: &HeaderMap) -> Result<(), Failure> {
     let Some(status) = trailers.get(wire::GRPC_STATUS) else {
         return Err((Code::Unknown, "ended without a grpc-status".into()));
@@ -128,7 +132,6 @@ fn broken(error: h2::Error) -> Failure {
     (code, error.to_string())
 }
 
-/// Somebody to call.
 struct Hello;
 impl Greeter for Hello {
     async fn say_hello(&self, request: temaki::Request<HelloRequest>) -> Answer<HelloReply> {

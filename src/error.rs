@@ -1,7 +1,7 @@
 //! What fails outside a call: binding, connecting, a target that cannot be read.
 //!
-//! Within a call everything is a [`Status`](crate::Status). An [`Error`] comes before or beside calls,
-//! and always tells the cause: its text names what was tried and what the system said.
+//! Within a call everything is a [`Status`](crate::Status). An [`Error`] happens before or beside
+//! calls. Its text names what was tried and what the system reported.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 /// An error outside of any call.
 ///
-/// Its `Display` holds the whole story in one line, sources included; [`source`](StdError::source)
-/// gives the error underneath, for code that wants to know which it was.
-#[derive(Clone, Debug)]
+/// `Display` and `Debug` write what was tried and all causes, in one line. [`source`](StdError::source)
+/// returns the cause itself, for programs.
+#[derive(Clone)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
-    /// Shared: all calls that wait for a connection are told the same.
+    /// Shared: all calls that wait for a connection get the same error.
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -63,6 +63,13 @@ impl From<std::convert::Infallible> for Error {
     }
 }
 
+/// The same as `Display`: a program whose `main` returns this error prints the sentence and its causes.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
@@ -78,5 +85,18 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|e| e as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_main_prints_is_a_sentence_with_its_causes() {
+        let cause = std::io::Error::other("the address is in use");
+        let error = Error::new(ErrorKind::Bind, "cannot listen").with_source(cause);
+        assert_eq!(format!("{error:?}"), "cannot listen: the address is in use");
+        assert_eq!(format!("{error:?}"), error.to_string());
     }
 }

@@ -5,7 +5,7 @@
 //! and finds the floor of each. It knows Rust only as far as this crate writes it: a path that it
 //! cannot place is an error, not a pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -233,6 +233,174 @@ fn lower_floors_know_no_io_and_no_clock() {
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// Paths that go through the crate's root, `crate::Status` and not `crate::status::Status`, by top-level
+/// module. Such a path hides which floor it leads to. The numbers may only fall.
+const THROUGH_THE_ROOF: [(&str, usize); 2] = [("client", 62), ("server", 50)];
+
+#[test]
+fn imports_name_the_owner() {
+    let roots = reexports();
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in files() {
+        let module = &file.module[0];
+        if floor_of(module).is_none() || module == "generated" {
+            continue;
+        }
+        for path in &file.paths {
+            let first = path.split("::").next().unwrap_or_default();
+            if roots.contains_key(first) && !first.starts_with("__") && floor_of(first).is_none() {
+                let lines = found.entry(module.clone()).or_default();
+                lines.push(format!("{}: crate::{path}", file.name));
+            }
+        }
+    }
+    let mut wrong = String::new();
+    for (module, lines) in found {
+        let allowed = THROUGH_THE_ROOF.iter().find(|(name, _)| *name == module);
+        let allowed = allowed.map_or(0, |(_, count)| *count);
+        if lines.len() > allowed {
+            let _ = writeln!(wrong, "{module}: {} > {allowed}: {lines:#?}", lines.len());
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// Files that import each other, directly or through others, by top-level module. The numbers may only fall.
+const IN_CIRCLES: [(&str, usize); 4] =
+    [("client", 15), ("server", 6), ("conn", 2), ("metadata", 3)];
+
+#[test]
+fn no_file_stands_in_a_circle() {
+    let files: Vec<_> = files()
+        .into_iter()
+        .filter(|file| floor_of(&file.module[0]).is_some())
+        .collect();
+    let modules: Vec<String> = files.iter().map(|file| file.module.join("::")).collect();
+    let uses: Vec<String> = files.iter().map(|file| file.code.clone()).collect();
+    let targets: Vec<BTreeSet<usize>> = files
+        .iter()
+        .enumerate()
+        .map(|(own, file)| {
+            let paths = file.paths.iter();
+            let found = paths.filter_map(|path| owner(path, &modules, &uses, 0));
+            found.filter(|target| *target != own).collect()
+        })
+        .collect();
+    let reaches = |from: usize, to: usize| {
+        let (mut seen, mut ahead) = (BTreeSet::new(), vec![from]);
+        while let Some(at) = ahead.pop() {
+            for next in &targets[at] {
+                if *next == to {
+                    return true;
+                }
+                if seen.insert(*next) {
+                    ahead.push(*next);
+                }
+            }
+        }
+        false
+    };
+    let mut found: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (at, file) in files.iter().enumerate().filter(|(at, _)| reaches(*at, *at)) {
+        let back = targets[at].iter().filter(|target| reaches(**target, at));
+        let back: Vec<_> = back.map(|target| modules[*target].as_str()).collect();
+        let lines = found.entry(file.module[0].as_str()).or_default();
+        lines.push(format!("{} <-> {}", modules[at], back.join(", ")));
+    }
+    let mut wrong = String::new();
+    for (module, lines) in found {
+        let allowed = IN_CIRCLES.iter().find(|(name, _)| *name == module);
+        let allowed = allowed.map_or(0, |(_, count)| *count);
+        if lines.len() > allowed {
+            let _ = writeln!(wrong, "{module}: {} > {allowed}: {lines:#?}", lines.len());
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// The file that a path from the crate's root leads to, re-exports of a `mod.rs` followed.
+fn owner(path: &str, modules: &[String], code: &[String], depth: u8) -> Option<usize> {
+    let mut module = path;
+    loop {
+        let file = modules.iter().position(|name| name == module);
+        if let Some(file) = file {
+            let rest = path[module.len()..].strip_prefix("::").unwrap_or_default();
+            let item = rest.split("::").next().unwrap_or_default();
+            // What a directory's map has from one of its files is that file's.
+            for (at, _) in code[file].match_indices("use ") {
+                let before = &code[file][..at];
+                if !(before.ends_with("pub ") || before.ends_with(") ")) || depth > 3 {
+                    continue;
+                }
+                for found in expand(&code[file][at + 4..]) {
+                    if found.rsplit("::").next() == Some(item) && !found.starts_with("crate") {
+                        let found = found.replace("self::", "");
+                        let found = format!("{module}::{found}");
+                        return owner(&found, modules, code, depth + 1);
+                    }
+                }
+            }
+            return Some(file);
+        }
+        module = &module[..module.rfind("::")?];
+    }
+}
+
+/// What `wire/` offers and the library does not call, by the order that will call it. The list may only get shorter.
+const NOT_YET_CALLED: [(&str, &str); 1] = [("wire::content_coding::choose", "compression")];
+
+/// Floor 0 is read by people who want to know how gRPC works: what they read there is what runs.
+#[test]
+fn what_is_public_on_floor_0_has_a_caller() {
+    let files = files();
+    let mut idle = BTreeSet::new();
+    for file in files.iter().filter(|file| file.module[0] == "wire") {
+        for line in file.code.lines() {
+            let line = line.trim_start();
+            let Some(item) = line.strip_prefix("pub ") else {
+                continue;
+            };
+            let item = item.strip_prefix("const ").unwrap_or(item);
+            let item = ["fn ", "struct ", "enum "]
+                .iter()
+                .find_map(|kind| item.strip_prefix(kind))
+                .unwrap_or(item);
+            let name: String = item
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            if name.is_empty() || ["mod", "use"].contains(&name.as_str()) {
+                continue;
+            }
+            let named = files
+                .iter()
+                .map(|file| named(&file.code, &name))
+                .sum::<usize>();
+            if named < 2 {
+                idle.insert(format!("{}::{name}", file.module.join("::")));
+            }
+        }
+    }
+    for (name, order) in NOT_YET_CALLED {
+        assert!(
+            idle.remove(name),
+            "{name} has a caller or is gone: strike it ({order})"
+        );
+    }
+    assert!(idle.is_empty(), "no caller in src/: {idle:#?}");
+}
+
+/// How often the word stands in the code.
+fn named(code: &str, word: &str) -> usize {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let found = code.match_indices(word);
+    found
+        .filter(|(at, _)| {
+            !code[..*at].ends_with(is_word) && !code[at + word.len()..].starts_with(is_word)
+        })
+        .count()
 }
 
 /// The stops of the reading path in `src/lib.rs` are there, and can be read in an evening.
