@@ -51,8 +51,8 @@ mod view;
 
 /// tonic's path of the errors of keys and values.
 pub mod errors {
-    pub use super::encoding::{InvalidMetadataValue, InvalidMetadataValueBytes};
-    pub use super::key::InvalidMetadataKey;
+    pub use crate::metadata::encoding::{InvalidMetadataValue, InvalidMetadataValueBytes};
+    pub use crate::metadata::key::InvalidMetadataKey;
 }
 
 pub use encoding::{Ascii, Binary, InvalidMetadataValue, InvalidMetadataValueBytes, ValueEncoding};

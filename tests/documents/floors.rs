@@ -570,10 +570,10 @@ fn reexports() -> BTreeMap<String, String> {
     let mut roots = BTreeMap::new();
     for (at, _) in code.match_indices("\npub use ") {
         for path in expand(&code[at + "\npub use ".len()..]) {
-            let (module, _) = path.split_once("::").unwrap();
+            let module = path.split("::").next().unwrap();
             let name = path.rsplit("::").next().unwrap();
-            // A foreign type is below everything.
-            let module = if module == "http" { "wire" } else { module };
+            // What is foreign is below everything.
+            let module = floor_of(module).map_or("wire", |_| module);
             roots.insert(name.to_owned(), module.to_owned());
         }
     }
