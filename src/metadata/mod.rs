@@ -42,18 +42,13 @@
 //! [PROTOCOL-HTTP2]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
 
 mod encoding;
+pub mod errors;
 mod iter;
 mod key;
 mod map;
 pub(crate) mod names;
 mod value;
 mod view;
-
-/// tonic's path of the errors of keys and values.
-pub mod errors {
-    pub use crate::metadata::encoding::{InvalidMetadataValue, InvalidMetadataValueBytes};
-    pub use crate::metadata::key::InvalidMetadataKey;
-}
 
 pub use encoding::{Ascii, Binary, InvalidMetadataValue, InvalidMetadataValueBytes, ValueEncoding};
 pub use iter::{GetAll, Iter, KeyAndValueRef, KeyRef, Keys, ValueIter, ValueRef, Values};
