@@ -76,7 +76,7 @@ fuzz_target!(|data: &[u8]| {
     run(async {
         let (ours, theirs) = tokio::io::duplex(4096);
         let once = Mutex::new(Some(theirs));
-        let connector = move || {
+        let connector = move |_| {
             let io = once.lock().expect("one thread").take();
             async move { io.ok_or_else(|| std::io::Error::other("there is but one")) }
         };

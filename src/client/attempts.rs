@@ -16,9 +16,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use super::admission::Admission;
-use super::connect::Made;
+use super::connect::{Made, Plan};
 use super::connectivity::ConnectivityState;
-use super::endpoint::Config;
 use super::subchannel::Subchannel;
 use super::tasks::HomeId;
 use crate::call::caught::drop_caught;
@@ -89,10 +88,10 @@ impl Attempts {
     /// One attempt; `None` if no channel is left.
     async fn attempt(&self) -> Option<Result<Made, Error>> {
         let this = self.subchannel.upgrade()?;
-        let (connector, config) = (this.connector.clone(), next_config(&this));
+        let (connector, plan) = (this.connector.clone(), next_plan(&this));
         drop(this);
         // A connector that panics is an attempt that failed.
-        let mut attempt = Box::pin(connector.connect(&config, &self.subchannel));
+        let mut attempt = Box::pin(connector.connect(&plan, &self.subchannel));
         let result = poll_fn(|cx| {
             caught(|| attempt.as_mut().poll(cx)).unwrap_or_else(|error| Poll::Ready(Err(error)))
         });
@@ -133,18 +132,13 @@ fn caught<T>(code: impl FnOnce() -> T) -> Result<T, Error> {
     })
 }
 
-/// The settings of the next connection.
-fn next_config(subchannel: &Subchannel) -> Arc<Config> {
+/// What the next connection is made by.
+fn next_plan(subchannel: &Subchannel) -> Plan {
+    let config = subchannel.config.clone();
     let calmed = subchannel.calmed.load(Ordering::Relaxed);
-    let config = &subchannel.config;
-    match config.keepalive_interval {
-        Some(interval) if calmed > 0 => {
-            let mut config = Config::clone(config);
-            let doubled = interval.saturating_mul(1u32.checked_shl(calmed).unwrap_or(u32::MAX));
-            config.keepalive_interval = Some(doubled);
-            Arc::new(config)
-        }
-        _ => config.clone(),
+    Plan {
+        keepalive: config.keepalive.calmed(calmed),
+        config,
     }
 }
 
@@ -214,7 +208,7 @@ impl Reports {
             subchannel.calmed.fetch_add(1, Ordering::Relaxed);
             #[cfg(feature = "tracing")]
             tracing::warn!(
-                keepalive_interval = ?next_config(&subchannel).keepalive_interval,
+                keepalive_interval = ?next_plan(&subchannel).keepalive.interval,
                 "the server said too_many_pings: the keepalive interval is doubled; raise http2_keep_alive_interval"
             );
         }

@@ -67,7 +67,7 @@ impl Outgoing {
     pub(super) fn new(channel: &Channel, path: PathAndQuery, head: Request<()>) -> Self {
         // A request that was received and is passed on takes its deadline along.
         let inherited = head.deadline();
-        let own = match (head.timeout(), channel.config().timeout) {
+        let own = match (head.timeout(), channel.per_call.timeout) {
             (None, None) => None,
             both => deadline::earliest(timer::now(), both.into()),
         };
@@ -122,7 +122,7 @@ impl Outgoing {
         let wait = self
             .head
             .wait_for_ready()
-            .unwrap_or(channel.config().wait_for_ready);
+            .unwrap_or(channel.per_call.wait_for_ready);
         channel.subchannel().ready(wait, self.deadline).await
     }
 
@@ -263,7 +263,7 @@ async fn exchange<C: Codec>(
         mut asked,
         mut stream,
     } = call.open_on(channel, permit)?;
-    let max_len = channel.max_decoding_message_size;
+    let max_len = channel.per_call.max_decoding_message_size;
     let answer = if body.len() <= FRAME {
         // If it fails, the response does too, and knows why.
         let _ = stream.send_data(body, true);
@@ -352,7 +352,7 @@ where
     let guard = LaneGuard::new(&lane);
     pump::spawn_stream(&lane, channel, call.deadline, codec.clone(), messages);
     let attempt = |mut asked: Asked| async move {
-        let max_len = channel.max_decoding_message_size;
+        let max_len = channel.per_call.max_decoding_message_size;
         let answer = one_answer(&mut asked, call, codec, max_len).await;
         asked.ended(answer.as_ref().map_err(|failed| &failed.status));
         answer
@@ -512,7 +512,7 @@ async fn answer_stream<C: Codec>(
     mut asked: Asked,
     requests: Option<SharedLane>,
 ) -> Result<Response<Streaming<C::Decode>>, Failed> {
-    match read_head(&mut asked, call, channel.max_decoding_message_size).await? {
+    match read_head(&mut asked, call, channel.per_call.max_decoding_message_size).await? {
         Head::Open(mut metadata, mut reader) => {
             reader.source.share(None);
             call.show_response(channel, &mut metadata)?;

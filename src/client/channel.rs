@@ -8,9 +8,10 @@ use http::uri::PathAndQuery;
 use tokio::sync::watch;
 
 use super::call;
+use super::config::PerCall;
 use super::connect::Connector;
 use super::connectivity::ConnectivityState;
-use super::endpoint::{Config, Endpoint};
+use super::endpoint::Endpoint;
 use super::held::Call;
 use super::subchannel::Subchannel;
 use super::tasks::Tasks;
@@ -31,32 +32,24 @@ use crate::{AsyncInterceptor, Interceptor, Request, Response, Status};
 pub struct Channel {
     shared: Arc<Shared>,
     pub(super) interceptors: Interceptors,
-    pub(super) max_decoding_message_size: usize,
-    pub(super) max_encoding_message_size: usize,
+    pub(super) per_call: PerCall,
 }
 
 struct Shared {
     subchannel: Arc<Subchannel>,
     template: RequestTemplate,
-    config: Arc<Config>,
 }
-
-/// The default limit on a received message, 4 MiB, as in other gRPC libraries.
-const DEFAULT_MAX_DECODING: usize = 4 * 1024 * 1024;
 
 impl Channel {
     pub(super) fn new(endpoint: &Endpoint, connector: Connector) -> Self {
-        let config = endpoint.config();
-        let subchannel = Subchannel::new(connector, config.clone());
+        let subchannel = Subchannel::new(connector, Arc::new(endpoint.per_connection.clone()));
         Self {
             shared: Arc::new(Shared {
                 subchannel,
                 template: endpoint.template(),
-                config,
             }),
             interceptors: Interceptors::default(),
-            max_decoding_message_size: DEFAULT_MAX_DECODING,
-            max_encoding_message_size: usize::MAX,
+            per_call: endpoint.per_call,
         }
     }
 
@@ -155,14 +148,14 @@ impl Channel {
     /// The largest message to accept, in bytes. Default 4 MiB. A larger one ends its call with
     /// RESOURCE_EXHAUSTED, before memory is taken for it.
     pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
-        self.max_decoding_message_size = limit;
+        self.per_call.max_decoding_message_size = limit;
         self
     }
 
     /// The largest message to send, in bytes. Default: no limit but the format's, 4 GiB. A larger one is
     /// not sent; its call ends with RESOURCE_EXHAUSTED.
     pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
-        self.max_encoding_message_size = limit;
+        self.per_call.max_encoding_message_size = limit;
         self
     }
 
@@ -239,7 +232,7 @@ impl Channel {
     /// What writes the messages of one call.
     #[inline]
     pub(super) fn writer(&self) -> MessageWriter {
-        MessageWriter::new(self.max_encoding_message_size)
+        MessageWriter::new(self.per_call.max_encoding_message_size)
     }
 
     pub(super) fn subchannel(&self) -> &Arc<Subchannel> {
@@ -252,10 +245,6 @@ impl Channel {
 
     pub(super) fn template(&self) -> &RequestTemplate {
         &self.shared.template
-    }
-
-    pub(super) fn config(&self) -> &Config {
-        &self.shared.config
     }
 }
 

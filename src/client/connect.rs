@@ -7,59 +7,50 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
-use std::pin::Pin;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 use h2::SendStream;
 use h2::client::{ResponseFuture, SendRequest};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
+use super::address::Address;
 use super::addresses::in_order;
 use super::admission::Places;
 use super::attempts::{Loss, Reports};
+use super::config::{PerConnection, PingPolicy};
 use super::connection;
-use super::endpoint::{Config, Endpoint};
+use super::dial::{Dialled, Dialler, Io};
 use super::race::{HEAD_START, race};
 use super::subchannel::Subchannel;
-use super::target::Address;
 use crate::conn::frame_meter::FrameMeter;
 use crate::conn::io::batched;
-use crate::conn::socket;
 use crate::conn::unread::Unread;
 use crate::error::{Error, ErrorKind};
-
-/// What a connection may run over.
-pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
-impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for IO {}
 
 /// Makes connections to one target.
 #[derive(Clone)]
 pub(super) struct Connector {
-    way: Way,
+    address: Address,
+    dialler: Dialler,
     /// For people: where it leads.
     name: String,
     /// The address that the last connection was made to or, where none was, began with.
     last: Arc<Mutex<Option<SocketAddr>>>,
 }
 
-#[derive(Clone)]
-enum Way {
-    /// To one of the addresses of a name.
-    Tcp { host: String, port: u16 },
-    /// To what is no address, or is the user's to know.
-    Other(Arc<dyn Fn() -> Dial + Send + Sync>),
-}
-
-type Dial = Pin<Box<dyn Future<Output = io::Result<Box<dyn Io>>> + Send>>;
-
 /// Why an attempt has failed.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What an attempt is made by.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) config: Arc<PerConnection>,
+    /// Those of `config`, or calmer ones, once a server has complained.
+    pub(super) keepalive: PingPolicy,
+}
 
 /// A connection that is READY.
 pub(super) struct Connection {
@@ -92,34 +83,21 @@ pub(super) struct Made {
 }
 
 impl Connector {
-    /// Over TCP or a Unix socket, to the endpoint's own target.
-    pub(super) fn of_target(endpoint: &Endpoint) -> Self {
-        let address = endpoint.target.address.clone();
+    /// By the library's own means.
+    pub(super) fn plain(address: Address) -> Self {
         let name = address.to_string();
-        let way = match address {
-            Address::Tcp { host, port } => Way::Tcp { host, port },
-            Address::Unix(path) => Way::Other(Arc::new(move || Box::pin(dial_unix(path.clone())))),
-        };
-        Self::new(way, name)
+        Self::new(address, Dialler::Plain, name)
     }
 
-    /// By the user's own means.
-    pub(super) fn custom<F, Fut, IO>(connector: F) -> Self
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = io::Result<IO>> + Send + 'static,
-        IO: Io,
-    {
-        let dial = Arc::new(move || -> Dial {
-            let io = connector();
-            Box::pin(async move { Ok(Box::new(io.await?) as _) })
-        });
-        Self::new(Way::Other(dial), "the connector's peer".to_owned())
+    /// By a connector of the user's.
+    pub(super) fn custom(address: Address, dialler: Dialler) -> Self {
+        Self::new(address, dialler, "the connector's peer".to_owned())
     }
 
-    fn new(way: Way, name: String) -> Self {
+    fn new(address: Address, dialler: Dialler, name: String) -> Self {
         Self {
-            way,
+            address,
+            dialler,
             name,
             last: Arc::default(),
         }
@@ -133,25 +111,32 @@ impl Connector {
     /// Connects. The connection's task runs until it ends, and reports when no more calls may start on it.
     pub(super) async fn connect(
         &self,
-        config: &Arc<Config>,
+        plan: &Plan,
         subchannel: &Weak<Subchannel>,
     ) -> Result<Made, Error> {
-        let (host, port) = match &self.way {
-            Way::Tcp { host, port } => (host, *port),
-            Way::Other(dial) => {
-                let made = attempt(dial(), config, Reports::new(subchannel)).await;
-                return made.map_err(|cause| self.failed("").with_source(cause));
+        let made = match self.to_look_up() {
+            Some((host, port)) => match look_up(host, port, &plan.config).await {
+                Ok(found) => return self.connect_to_one(found, plan, subchannel).await,
+                Err(cause) => Err(cause),
+            },
+            None => {
+                let dial = self.dialler.dial(&self.address, &plan.config);
+                attempt(dial, plan, Reports::new(subchannel)).await
             }
         };
-        let found = look_up(host, port, config).await;
-        let found = found.map_err(|cause| self.failed("").with_source(cause))?;
-        self.connect_to_one(found, config, subchannel).await
+        made.map_err(|cause| self.failed("").with_source(cause))
+    }
+
+    /// The host and port of an address that dialling does not look up by itself.
+    fn to_look_up(&self) -> Option<(&str, u16)> {
+        let (host, port) = (self.address.host()?, self.address.port()?);
+        self.dialler.needs_lookup().then_some((host, port))
     }
 
     async fn connect_to_one(
         &self,
         found: Vec<SocketAddr>,
-        config: &Arc<Config>,
+        plan: &Plan,
         subchannel: &Weak<Subchannel>,
     ) -> Result<Made, Error> {
         let order = in_order(found, *self.last());
@@ -159,8 +144,9 @@ impl Connector {
         let won = race(order, HEAD_START, |address| {
             let address = *address;
             async move {
-                let dial = dial_tcp(address, config);
-                let made = attempt(dial, config, Reports::new(subchannel)).await?;
+                let resolved = self.address.resolved_to(address);
+                let dial = self.dialler.dial(&resolved, &plan.config);
+                let made = attempt(dial, plan, Reports::new(subchannel)).await?;
                 Ok((address, made))
             }
         });
@@ -204,24 +190,22 @@ impl Connector {
 
 /// All that makes a connection, within its time.
 async fn attempt(
-    dial: impl Future<Output = io::Result<Box<dyn Io>>>,
-    config: &Arc<Config>,
+    dial: impl Future<Output = io::Result<Dialled>>,
+    plan: &Plan,
     reports: Reports,
 ) -> Result<Made, Cause> {
-    let limit = config.time_to_connect();
+    let limit = plan.config.connect_timeout;
     let made = tokio::time::timeout(limit, async {
-        let io = dial.await?;
-        shake_hands(io, config, reports).await
+        let dialled = dial.await?;
+        dialled.negotiated.allows_http2()?;
+        shake_hands(dialled.io, plan, reports).await
     });
     made.await
         .unwrap_or_else(|_| Err(format!("no answer within {limit:?}").into()))
 }
 
-async fn shake_hands(
-    io: Box<dyn Io>,
-    config: &Arc<Config>,
-    reports: Reports,
-) -> Result<Made, Cause> {
+async fn shake_hands(io: Box<dyn Io>, plan: &Plan, reports: Reports) -> Result<Made, Cause> {
+    let config = &plan.config;
     let (id, loss) = (reports.id, reports.loss.clone());
     let unread = Arc::new(Unread::of_client(&config.http2, config.max_unread_bytes));
     let meter = FrameMeter::of_client(tokio::time::Instant::now)
@@ -241,7 +225,7 @@ async fn shake_hands(
     let task = Task::spawn(connection::run(
         h2,
         outlet,
-        config.clone(),
+        plan,
         &connection,
         ready,
         reports,
@@ -278,59 +262,17 @@ impl Drop for Task {
 }
 
 /// The addresses of `host`. The time is the lookup's own: one that is slow leaves the attempts theirs.
-async fn look_up(host: &str, port: u16, config: &Config) -> Result<Vec<SocketAddr>, Cause> {
-    let limit = config.time_to_connect();
+async fn look_up(host: &str, port: u16, config: &PerConnection) -> Result<Vec<SocketAddr>, Cause> {
+    let limit = config.connect_timeout;
     let found = tokio::time::timeout(limit, tokio::net::lookup_host((host, port)))
         .await
         .map_err(|_| format!("its name was not looked up within {limit:?}"))??;
-    let local = config.local_address;
-    let fits = |address: &SocketAddr| local.is_none_or(|it| it.is_ipv4() == address.is_ipv4());
-    let found: Vec<SocketAddr> = found.filter(fits).collect();
-    match (found.is_empty(), local) {
+    let found = found.filter(|address| config.socket.reaches(address));
+    let found: Vec<SocketAddr> = found.collect();
+    match (found.is_empty(), config.socket.local_address) {
         (false, _) => Ok(found),
         (true, None) => Err("the name has no address".into()),
         (true, Some(_)) => Err("the name has no address of the kind of local_address".into()),
-    }
-}
-
-async fn dial_tcp(address: SocketAddr, config: &Config) -> io::Result<Box<dyn Io>> {
-    let stream = match config.local_address {
-        None => TcpStream::connect(address).await,
-        Some(local) => connect_from(local, address).await,
-    };
-    let stream = stream?;
-    set_options(&stream, config);
-    Ok(Box::new(stream))
-}
-
-#[cfg(unix)]
-async fn dial_unix(path: PathBuf) -> io::Result<Box<dyn Io>> {
-    Ok(Box::new(tokio::net::UnixStream::connect(path).await?))
-}
-
-#[cfg(not(unix))]
-async fn dial_unix(_: PathBuf) -> io::Result<Box<dyn Io>> {
-    Err(io::Error::other("this system has no Unix sockets"))
-}
-
-async fn connect_from(local: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = match local {
-        IpAddr::V4(_) => TcpSocket::new_v4()?,
-        IpAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    socket.bind(SocketAddr::new(local, 0))?;
-    socket.connect(address).await
-}
-
-/// A socket that will not take an option still carries calls.
-fn set_options(stream: &TcpStream, config: &Config) {
-    let _ = stream.set_nodelay(config.tcp_nodelay);
-    if let Some(after) = config.tcp_keepalive {
-        socket::set_keepalive(stream, after, config.tcp_keepalive_interval);
-    }
-    // A PING that cannot leave is never answered; the system knows sooner what became of it.
-    if config.keepalive_interval.is_some() {
-        socket::set_user_timeout(stream, config.keepalive_timeout);
     }
 }
 
@@ -343,6 +285,9 @@ impl std::fmt::Debug for Connector {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use http::Uri;
+    use tokio::net::TcpStream;
 
     use super::*;
 
@@ -398,6 +343,23 @@ mod tests {
         }
     }
 
+    /// To a name that has several addresses.
+    fn several() -> Connector {
+        let uri = Uri::from_static("http://several.test:80");
+        Connector::plain(Address::of_host(uri, "several.test".to_owned(), 80))
+    }
+
+    fn plan() -> Plan {
+        let config = PerConnection {
+            connect_timeout: Duration::from_millis(1500),
+            ..PerConnection::default()
+        };
+        Plan {
+            keepalive: config.keepalive,
+            config: Arc::new(config),
+        }
+    }
+
     #[tokio::test]
     async fn c07_an_address_that_does_not_serve_does_not_stand_before_the_others() {
         use Server::*;
@@ -412,18 +374,15 @@ mod tests {
             (&[Refuses, SpeaksHttp1, TurnsAway], &["refused", "HTTP/1.1", "ENHANCE_YOUR_CALM \"too many connections\""]),
             (&[IsSilent, Closes], &["no answer within 1.5s", ""]),
         ];
-        let endpoint = Endpoint::from_static("http://several.test:80");
-        let config = endpoint
-            .connect_timeout(Duration::from_millis(1500))
-            .config();
+        let plan = plan();
         let nobody = Weak::new();
         for (servers, expected) in rows {
-            let connector = Connector::of_target(&Endpoint::from_static("http://several.test:80"));
+            let connector = several();
             let mut found = Vec::new();
             for server in servers {
                 found.push(server.start().await);
             }
-            let made = connector.connect_to_one(found.clone(), &config, &nobody);
+            let made = connector.connect_to_one(found.clone(), &plan, &nobody);
             match made.await {
                 Ok(_) => {
                     assert!(expected.is_empty(), "{servers:?}");
@@ -448,40 +407,21 @@ mod tests {
 
     #[tokio::test]
     async fn c07_the_next_connection_begins_elsewhere() {
-        let endpoint = Endpoint::from_static("http://several.test:80");
-        let (connector, config) = (Connector::of_target(&endpoint), endpoint.config());
+        let (connector, plan) = (several(), plan());
         let nobody = Weak::new();
         let found = [Server::Serves.start().await, Server::Serves.start().await];
         for round in 0..4 {
-            let made = connector.connect_to_one(found.to_vec(), &config, &nobody);
+            let made = connector.connect_to_one(found.to_vec(), &plan, &nobody);
             assert!(made.await.is_ok());
             assert_eq!(*connector.last(), Some(found[round % 2]), "round {round}");
         }
         // One that failed, too.
-        let connector = Connector::of_target(&endpoint);
+        let connector = several();
         let found = [Server::Closes.start().await, Server::Closes.start().await];
         for round in 0..4 {
-            let made = connector.connect_to_one(found.to_vec(), &config, &nobody);
+            let made = connector.connect_to_one(found.to_vec(), &plan, &nobody);
             assert!(made.await.is_err());
             assert_eq!(*connector.last(), Some(found[round % 2]), "round {round}");
-        }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[tokio::test]
-    async fn sockets_get_the_options_that_were_asked_for() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = Endpoint::from_static("http://localhost");
-        let limit = Duration::from_secs(7);
-        let kept_alive = endpoint.clone().keep_alive_timeout(limit);
-        let kept_alive = kept_alive.http2_keep_alive_interval(Duration::from_secs(60));
-        for (endpoint, expected) in [(endpoint, None), (kept_alive, Some(limit))] {
-            let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
-            let stream = stream.unwrap();
-            set_options(&stream, &endpoint.config);
-            assert!(stream.nodelay().unwrap(), "by default");
-            let found = socket2::SockRef::from(&stream).tcp_user_timeout().unwrap();
-            assert_eq!(found, expected, "with keepalive only");
         }
     }
 }

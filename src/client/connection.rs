@@ -17,8 +17,9 @@ use tokio::time::Instant;
 use super::admission::Places;
 use super::asked;
 use super::attempts::Reports;
-use super::connect::{self, Io};
-use super::endpoint::Config;
+use super::config::PingPolicy;
+use super::connect::{self, Plan};
+use super::dial::Io;
 use crate::conn::alarm::Alarm;
 use crate::conn::io::{BatchedIo, Outlet, Progress};
 use crate::conn::keepalive::{Dead, Keepalive};
@@ -38,7 +39,7 @@ type Ready = oneshot::Sender<Result<(), String>>;
 pub(super) fn run(
     h2: h2::client::Connection<BatchedIo<Box<dyn Io>>, Bytes>,
     outlet: Outlet<Box<dyn Io>>,
-    config: Arc<Config>,
+    plan: &Plan,
     handle: &Arc<connect::Connection>,
     ready: Ready,
     reports: Reports,
@@ -54,7 +55,7 @@ pub(super) fn run(
         read: 0,
         let_go_at: None,
         asked_to_read: None,
-        stream_window: config.http2.stream_window,
+        stream_window: plan.config.http2.stream_window,
         laps: Laps::default(),
         heard: 0,
         asked_at: None,
@@ -65,13 +66,12 @@ pub(super) fn run(
         },
         stuck_since: None,
         keepalive: None,
-        keepalive_timeout: config.keepalive_timeout,
-        keepalive_while_idle: config.keepalive_while_idle,
+        pings: plan.keepalive,
         ready: Some(ready),
         reports: Some(reports),
     };
     async move {
-        connection.begin(&config);
+        connection.begin();
         let end = poll_fn(|cx| {
             let end = ready!(connection.poll(cx));
             connection.tell(&end, cx);
@@ -117,8 +117,7 @@ struct Connection {
     stuck_since: Option<Instant>,
     /// From the start where it was asked for, else from the first doubt.
     keepalive: Option<Keepalive>,
-    keepalive_timeout: Duration,
-    keepalive_while_idle: bool,
+    pings: PingPolicy,
     /// Until the peer's SETTINGS have come.
     ready: Option<Ready>,
     /// Until no more calls may start, and all is known of why.
@@ -136,13 +135,13 @@ enum End {
 }
 
 impl Connection {
-    fn begin(&mut self, config: &Config) {
+    fn begin(&mut self) {
         self.outlet.explain_ends();
-        if let Some(interval) = config.keepalive_interval {
+        if let Some(interval) = self.pings.interval {
             let now = Instant::now();
             let pings = self.h2.ping_pong();
             self.keepalive =
-                pings.map(|pings| Keepalive::new(pings, interval, config.keepalive_timeout, now));
+                pings.map(|pings| Keepalive::new(pings, interval, self.pings.timeout, now));
             self.alarm.ring_by(now + HOUSEKEEPING.min(interval));
         }
     }
@@ -311,7 +310,7 @@ impl Connection {
             return false;
         }
         self.asked_at = Some(self.heard);
-        let (now, timeout) = (Instant::now(), self.keepalive_timeout);
+        let (now, timeout) = (Instant::now(), self.pings.timeout);
         if self.keepalive.is_none() {
             let pings = self.h2.ping_pong();
             self.keepalive = pings.map(|pings| Keepalive::new(pings, Duration::MAX, timeout, now));
@@ -342,7 +341,7 @@ impl Connection {
         if let Some(keepalive) = self
             .keepalive
             .as_mut()
-            .filter(|keepalive| busy || self.keepalive_while_idle || keepalive.waits())
+            .filter(|keepalive| busy || self.pings.while_idle || keepalive.waits())
         {
             //= GRPC-PING-CLIENT  unanswered client ping: calls UNAVAILABLE
             keepalive.heard(moved.read);

@@ -1,16 +1,17 @@
 //! The knobs of a channel.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::Authority;
 use http::{HeaderValue, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::backoff::{MIN_CONNECT_TIMEOUT, Numbers};
+use super::address::Address;
 use super::channel::Channel;
-use super::connect::{Connector, Io};
+use super::config::{PerCall, PerConnection};
+use super::connect::Connector;
+use super::dial::Dialler;
 use super::target::{self, Target};
 use crate::conn::settings::Http2Settings;
 use crate::error::{Error, ErrorKind};
@@ -33,33 +34,9 @@ use crate::wire::user_agent;
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     pub(super) target: Target,
-    pub(super) config: Config,
-}
-
-/// What a subchannel and its connections need to know.
-#[derive(Clone, Debug)]
-pub(super) struct Config {
-    pub(super) http2: Http2Settings,
-    pub(super) max_unread_bytes: usize,
-    pub(super) timeout: Option<Duration>,
-    pub(super) connect_timeout: Option<Duration>,
-    pub(super) backoff: Numbers,
-    pub(super) wait_for_ready: bool,
-    pub(super) keepalive_interval: Option<Duration>,
-    pub(super) keepalive_timeout: Duration,
-    pub(super) keepalive_while_idle: bool,
-    pub(super) tcp_nodelay: bool,
-    pub(super) tcp_keepalive: Option<Duration>,
-    pub(super) tcp_keepalive_interval: Option<Duration>,
-    pub(super) local_address: Option<IpAddr>,
     user_agent: HeaderValue,
-}
-
-impl Config {
-    /// How long an attempt may take.
-    pub(super) fn time_to_connect(&self) -> Duration {
-        self.connect_timeout.unwrap_or(MIN_CONNECT_TIMEOUT)
-    }
+    pub(super) per_call: PerCall,
+    pub(super) per_connection: PerConnection,
 }
 
 //= KEEPALIVE-CLIENT  off by default, not under 10 s, 20 s for an answer
@@ -72,25 +49,11 @@ impl Endpoint {
     /// # Errors
     /// If the target is not understood; the error says what to write.
     pub fn new(target: impl AsRef<str>) -> Result<Self, Error> {
-        let config = Config {
-            http2: Http2Settings::for_client(),
-            max_unread_bytes: MAX_UNREAD_BYTES,
-            timeout: None,
-            connect_timeout: None,
-            backoff: Numbers::default(),
-            wait_for_ready: false,
-            keepalive_interval: None,
-            keepalive_timeout: Duration::from_secs(20),
-            keepalive_while_idle: false,
-            tcp_nodelay: true,
-            tcp_keepalive: None,
-            tcp_keepalive_interval: None,
-            local_address: None,
-            user_agent: HeaderValue::from_static(user_agent::USER_AGENT),
-        };
         Ok(Self {
             target: target::parse(target.as_ref())?,
-            config,
+            user_agent: HeaderValue::from_static(user_agent::USER_AGENT),
+            per_call: PerCall::default(),
+            per_connection: PerConnection::default(),
         })
     }
 
@@ -117,7 +80,7 @@ impl Endpoint {
     /// application knows. A request's own [`set_timeout`](crate::Request::set_timeout) may be shorter; the
     /// earlier of both counts. It is sent as `grpc-timeout`, so that the server stops too.
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.config.timeout = Some(limit);
+        self.per_call.timeout = Some(limit);
         self
     }
 
@@ -126,7 +89,7 @@ impl Endpoint {
     /// name with several addresses each has a head start of 250 ms before the next is tried beside it, and none once
     /// it has failed; the first to serve is taken.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.config.connect_timeout = Some(limit);
+        self.per_connection.connect_timeout = limit;
         self
     }
 
@@ -134,13 +97,13 @@ impl Endpoint {
     /// and the next three are the numbers of gRPC's connection backoff, by its names;
     /// [`Channel::reset_connect_backoff`] ends a wait.
     pub fn initial_backoff(mut self, wait: Duration) -> Self {
-        self.config.backoff.initial = wait;
+        self.per_connection.backoff.initial = wait;
         self
     }
 
     /// How many times longer each wait is than the one before. Default 1.6; less than 1 is taken as 1.
     pub fn backoff_multiplier(mut self, factor: f64) -> Self {
-        self.config.backoff.multiplier = factor.max(1.0);
+        self.per_connection.backoff.multiplier = factor.max(1.0);
         self
     }
 
@@ -148,13 +111,13 @@ impl Endpoint {
     /// that went away come back together. Default 0.2, from 0 to 1.
     pub fn backoff_jitter(mut self, share: f64) -> Self {
         let share = if share.is_nan() { 0.0 } else { share };
-        self.config.backoff.jitter = share.clamp(0.0, 1.0);
+        self.per_connection.backoff.jitter = share.clamp(0.0, 1.0);
         self
     }
 
     /// The longest wait between two attempts, before jitter. Default 120 s.
     pub fn max_backoff(mut self, wait: Duration) -> Self {
-        self.config.backoff.max = wait;
+        self.per_connection.backoff.max = wait;
         self
     }
 
@@ -163,7 +126,7 @@ impl Endpoint {
     /// ([`set_wait_for_ready`](crate::Request::set_wait_for_ready)). Calls always wait for the first
     /// attempt; after it has failed, none waits that did not ask to, until there is a connection.
     pub fn wait_for_ready(mut self, wait: bool) -> Self {
-        self.config.wait_for_ready = wait;
+        self.per_call.wait_for_ready = wait;
         self
     }
 
@@ -173,7 +136,7 @@ impl Endpoint {
     /// If it holds what a header value may not.
     pub fn user_agent(mut self, application: impl AsRef<str>) -> Result<Self, Error> {
         let value = user_agent::with_application(application.as_ref());
-        self.config.user_agent = HeaderValue::try_from(value).map_err(|error| {
+        self.user_agent = HeaderValue::try_from(value).map_err(|error| {
             Error::new(ErrorKind::Config, "cannot use the user agent").with_source(error)
         })?;
         Ok(self)
@@ -220,7 +183,7 @@ impl Endpoint {
     /// servers cut the connection of a client that asks too often. If one says `too_many_pings`, the interval
     /// is doubled for this channel's next connections.
     pub fn http2_keep_alive_interval(mut self, interval: Duration) -> Self {
-        self.config.keepalive_interval = Some(interval.max(MIN_KEEPALIVE));
+        self.per_connection.keepalive.interval = Some(interval.max(MIN_KEEPALIVE));
         self
     }
 
@@ -229,13 +192,13 @@ impl Endpoint {
     /// keepalive on, it is also how long bytes may stay unacknowledged (`TCP_USER_TIMEOUT`), where the system
     /// can be told.
     pub fn keep_alive_timeout(mut self, limit: Duration) -> Self {
-        self.config.keepalive_timeout = limit;
+        self.per_connection.keepalive.timeout = limit;
         self
     }
 
     /// Keepalive without open calls too. Default: no; many servers do not permit it.
     pub fn keep_alive_while_idle(mut self, on: bool) -> Self {
-        self.config.keepalive_while_idle = on;
+        self.per_connection.keepalive.while_idle = on;
         self
     }
 
@@ -246,7 +209,7 @@ impl Endpoint {
         let bytes = bytes
             .into()
             .unwrap_or(Http2Settings::for_client().stream_window);
-        self.config.http2.stream_window = bytes.clamp(MIN_WINDOW, MAX_WINDOW);
+        self.per_connection.http2.stream_window = bytes.clamp(MIN_WINDOW, MAX_WINDOW);
         self
     }
 
@@ -257,7 +220,7 @@ impl Endpoint {
         let bytes = bytes
             .into()
             .unwrap_or(Http2Settings::for_client().connection_window);
-        self.config.http2.connection_window = bytes.clamp(MIN_WINDOW, MAX_WINDOW);
+        self.per_connection.http2.connection_window = bytes.clamp(MIN_WINDOW, MAX_WINDOW);
         self
     }
 
@@ -265,7 +228,7 @@ impl Endpoint {
     /// which is 512 streams whose readers have stopped. When there are more, the stream that has most of them ends
     /// with RESOURCE_EXHAUSTED, and the others go on.
     pub fn max_unread_bytes(mut self, bytes: usize) -> Self {
-        self.config.max_unread_bytes = bytes;
+        self.per_connection.max_unread_bytes = bytes;
         self
     }
 
@@ -275,7 +238,7 @@ impl Endpoint {
         let bytes = bytes
             .into()
             .unwrap_or(Http2Settings::for_client().max_frame_size);
-        self.config.http2.max_frame_size = bytes.clamp(16_384, 16_777_215);
+        self.per_connection.http2.max_frame_size = bytes.clamp(16_384, 16_777_215);
         self
     }
 
@@ -283,32 +246,32 @@ impl Endpoint {
     /// room for a status with details. A call whose response headers exceed it fails; of
     /// trailers, what does not fit is lost: the status with it, and the error says so, if it came last. What exceeds it four times over ends the connection.
     pub fn http2_max_header_list_size(mut self, bytes: u32) -> Self {
-        self.config.http2.max_header_list_size = bytes;
+        self.per_connection.http2.max_header_list_size = bytes;
         self
     }
 
     /// `TCP_NODELAY`. Default: on, since whole batches are written and waiting gains nothing.
     pub fn tcp_nodelay(mut self, on: bool) -> Self {
-        self.config.tcp_nodelay = on;
+        self.per_connection.socket.nodelay = on;
         self
     }
 
     /// TCP keepalive after this much silence. Default: off; HTTP/2's own PING sees more.
     pub fn tcp_keepalive(mut self, after: Option<Duration>) -> Self {
-        self.config.tcp_keepalive = after;
+        self.per_connection.socket.keepalive = after;
         self
     }
 
     /// The time between two probes of TCP keepalive, where that is on. Default: the system's.
     pub fn tcp_keepalive_interval(mut self, interval: Option<Duration>) -> Self {
-        self.config.tcp_keepalive_interval = interval;
+        self.per_connection.socket.keepalive_interval = interval;
         self
     }
 
     /// The address to connect from, on a host that has several. Default: the system's choice. Of the target's
     /// addresses, those of the other family are passed over.
     pub fn local_address(mut self, address: Option<IpAddr>) -> Self {
-        self.config.local_address = address;
+        self.per_connection.socket.local_address = address;
         self
     }
 
@@ -326,17 +289,18 @@ impl Endpoint {
 
     /// A channel that connects when the first call is made.
     pub fn connect_lazy(&self) -> Channel {
-        Channel::new(self, Connector::of_target(self))
+        Channel::new(self, Connector::plain(self.target.address.clone()))
     }
 
     /// As [`connect`](Self::connect), over connections that `connector` makes: a proxy, a test's pipe, TLS of
-    /// your own. It is asked again whenever a connection is needed.
+    /// your own. The connector is called whenever a connection is needed, with the [`Address`] of the target. It
+    /// looks up names itself.
     ///
     /// # Errors
     /// If the first attempt fails.
     pub async fn connect_with_connector<F, Fut, IO>(&self, connector: F) -> Result<Channel, Error>
     where
-        F: Fn() -> Fut + Send + Sync + 'static,
+        F: Fn(Address) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = std::io::Result<IO>> + Send + 'static,
         IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -348,11 +312,13 @@ impl Endpoint {
     /// The same, connected when the first call is made.
     pub fn connect_with_connector_lazy<F, Fut, IO>(&self, connector: F) -> Channel
     where
-        F: Fn() -> Fut + Send + Sync + 'static,
+        F: Fn(Address) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = std::io::Result<IO>> + Send + 'static,
         IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        Channel::new(self, Connector::custom(connector))
+        let dialler = Dialler::custom(connector);
+        let connector = Connector::custom(self.target.address.clone(), dialler);
+        Channel::new(self, connector)
     }
 
     /// A channel over one connection that is there already. When it is lost, calls fail.
@@ -363,8 +329,8 @@ impl Endpoint {
     where
         IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let io: std::sync::Mutex<Option<Box<dyn Io>>> = std::sync::Mutex::new(Some(Box::new(io)));
-        self.connect_with_connector(move || {
+        let io = std::sync::Mutex::new(Some(io));
+        self.connect_with_connector(move |_| {
             let io = io.lock().ok().and_then(|mut io| io.take());
             async move {
                 io.ok_or_else(|| {
@@ -379,17 +345,10 @@ impl Endpoint {
         RequestTemplate::new(
             self.target.scheme.clone(),
             self.target.authority.clone(),
-            self.config.user_agent.clone(),
+            self.user_agent.clone(),
         )
     }
-
-    pub(super) fn config(&self) -> Arc<Config> {
-        Arc::new(self.config.clone())
-    }
 }
-
-/// 512 windows.
-const MAX_UNREAD_BYTES: usize = 256 << 20;
 
 /// The smallest flow-control window that may be asked for: a smaller one would have readers give credit for each
 /// frame.
@@ -469,7 +428,7 @@ mod tests {
     fn no_number_is_the_default() {
         let endpoint = Endpoint::from_static("http://localhost");
         let limits = |endpoint: &Endpoint| {
-            let http2 = &endpoint.config.http2;
+            let http2 = &endpoint.per_connection.http2;
             (
                 http2.stream_window,
                 http2.connection_window,
@@ -493,14 +452,20 @@ mod tests {
     #[test]
     fn b80_keepalive_is_off_and_never_hasty() {
         let endpoint = Endpoint::from_static("http://localhost");
-        assert_eq!(endpoint.config.keepalive_interval, None, "off by default");
-        assert_eq!(endpoint.config.keepalive_timeout, Duration::from_secs(20));
-        assert!(!endpoint.config.keepalive_while_idle);
+        assert_eq!(
+            endpoint.per_connection.keepalive.interval, None,
+            "off by default"
+        );
+        assert_eq!(
+            endpoint.per_connection.keepalive.timeout,
+            Duration::from_secs(20)
+        );
+        assert!(!endpoint.per_connection.keepalive.while_idle);
         for (asked, given) in [(1, 10), (10, 10), (11, 11)] {
             let endpoint = endpoint.clone();
             let endpoint = endpoint.http2_keep_alive_interval(Duration::from_secs(asked));
             let given = Some(Duration::from_secs(given));
-            assert_eq!(endpoint.config.keepalive_interval, given);
+            assert_eq!(endpoint.per_connection.keepalive.interval, given);
         }
     }
 }

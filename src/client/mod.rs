@@ -9,6 +9,7 @@
 //! [`Channel`] is what people hold; [`Transport`] is what may stand in its place under a generated client, and `calls` what all
 //! generated clients have in common. Never sees the server's side.
 
+mod address;
 mod addresses;
 mod admission;
 mod asked;
@@ -17,9 +18,11 @@ mod backoff;
 mod call;
 mod calls;
 mod channel;
+mod config;
 mod connect;
 mod connection;
 mod connectivity;
+mod dial;
 mod doubt;
 mod endpoint;
 mod foreign;
@@ -38,11 +41,12 @@ mod tasks;
 mod transport;
 mod uploading;
 
+pub use address::Address;
 #[doc(hidden)]
 pub use calls::unmocked;
 pub use channel::Channel;
-pub use connect::Io;
 pub use connectivity::ConnectivityState;
+pub use dial::Io;
 pub use endpoint::Endpoint;
 pub use held::{Call, CallReceiver, CallSender};
 pub use http::uri::PathAndQuery;

@@ -29,9 +29,9 @@ use tokio::sync::{Notify, watch};
 use super::admission::{Admission, Permit, Place};
 use super::attempts::Attempts;
 use super::backoff::Backoff;
+use super::config::PerConnection;
 use super::connect::{Connection, Connector, Made};
 use super::connectivity::ConnectivityState;
-use super::endpoint::Config;
 use super::tasks::{HomeId, NoRuntime, Tasks};
 use crate::conn::chance;
 use crate::{Code, Error, ErrorKind, Origin, Status};
@@ -39,7 +39,7 @@ use crate::{Code, Error, ErrorKind, Origin, Status};
 /// One address and the connection to it.
 pub(super) struct Subchannel {
     pub(super) connector: Connector,
-    pub(super) config: Arc<Config>,
+    pub(super) config: Arc<PerConnection>,
     pub(super) tasks: Tasks,
     state: Mutex<State>,
     failures: Mutex<Failures>,
@@ -93,7 +93,7 @@ impl State {
 }
 
 impl Subchannel {
-    pub(super) fn new(connector: Connector, config: Arc<Config>) -> Arc<Self> {
+    pub(super) fn new(connector: Connector, config: Arc<PerConnection>) -> Arc<Self> {
         Arc::new(Self {
             connector,
             config,

@@ -5,10 +5,11 @@
 //! before it may be a password.
 
 use std::net::Ipv6Addr;
-use std::path::PathBuf;
 
+use http::Uri;
 use http::uri::{Authority, Scheme};
 
+use super::address::Address;
 use crate::error::{Error, ErrorKind};
 
 /// A target, understood.
@@ -19,25 +20,6 @@ pub(crate) struct Target {
     pub(crate) scheme: Scheme,
     /// `:authority` of every request.
     pub(crate) authority: Authority,
-}
-
-/// Where to connect.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Address {
-    /// A host name or address, resolved anew for each connection.
-    Tcp { host: String, port: u16 },
-    /// A socket in the file system.
-    Unix(PathBuf),
-}
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
 }
 
 /// Reads a target. The error says what to write instead.
@@ -145,7 +127,7 @@ fn unix(rest: &str) -> Result<Target, String> {
         return Err("no path; write unix:/path/of/the/socket".into());
     }
     Ok(Target {
-        address: Address::Unix(path.into()),
+        address: Address::of_unix(Uri::from_static("http://localhost"), path.into()),
         scheme: Scheme::HTTP,
         // A socket has no name that a server could check.
         authority: Authority::from_static("localhost"),
@@ -209,14 +191,12 @@ fn http(rest: &str) -> Result<Target, String> {
         }
         _ => return Err(format!("{port:?} is no port; write http://host:port")),
     };
-    let authority = rest
-        .parse()
-        .map_err(|_| "expected http://host:port and nothing more".to_owned())?;
+    let not_understood = || "expected http://host:port and nothing more".to_owned();
+    let authority: Authority = rest.parse().map_err(|_| not_understood())?;
+    let uri = format!("http://{authority}/").parse();
+    let uri = uri.map_err(|_| not_understood())?;
     Ok(Target {
-        address: Address::Tcp {
-            host: host.to_owned(),
-            port,
-        },
+        address: Address::of_host(uri, host.to_owned(), port),
         scheme: Scheme::HTTP,
         authority,
     })
@@ -228,12 +208,15 @@ mod tests {
 
     #[test]
     fn c22_targets() {
-        let tcp = |host: &str, port| {
-            let host = host.to_owned();
-            Ok(Address::Tcp { host, port })
-        };
-        let path = |path: &str| Ok(Address::Unix(path.into()));
-        type Row<'a> = (&'a str, Result<Address, &'a str>, &'a str);
+        /// Host, port and path.
+        type Place<'a> = (Option<&'a str>, Option<u16>, Option<&'a str>);
+        fn tcp<'a>(host: &'a str, port: u16) -> Result<Place<'a>, &'a str> {
+            Ok((Some(host), Some(port), None))
+        }
+        fn path<'a>(path: &'a str) -> Result<Place<'a>, &'a str> {
+            Ok((None, None, Some(path)))
+        }
+        type Row<'a> = (&'a str, Result<Place<'a>, &'a str>, &'a str);
         #[rustfmt::skip]
         let rows: [Row<'_>; 51] = [
             ("http://localhost:50051", tcp("localhost", 50051), "the usual"),
@@ -290,7 +273,10 @@ mod tests {
         ];
         for (target, expected, why) in rows {
             match (parse(target), expected) {
-                (Ok(found), Ok(address)) => assert_eq!(found.address, address, "{why}"),
+                (Ok(Target { address, .. }), Ok(place)) => {
+                    let path = address.unix_path().and_then(|path| path.to_str());
+                    assert_eq!((address.host(), address.port(), path), place, "{why}");
+                }
                 (Err(error), Err(text)) => {
                     assert!(error.to_string().contains(text), "{why}: {error}")
                 }

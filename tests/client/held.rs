@@ -745,9 +745,9 @@ async fn b67_a_deadline_passes_while_there_is_no_connection() {
     // It connects for ever: twenty seconds, and then anew.
     let channel = Endpoint::from_static("http://test")
         .wait_for_ready(true)
-        .connect_with_connector_lazy(
-            std::future::pending::<std::io::Result<tokio::io::DuplexStream>>,
-        );
+        .connect_with_connector_lazy(|_| {
+            std::future::pending::<std::io::Result<tokio::io::DuplexStream>>()
+        });
     let limit = Duration::from_secs(50);
     fn within<T>(message: T, limit: Duration) -> Request<T> {
         let mut request = Request::new(message);

@@ -78,7 +78,7 @@ pub fn piped_if(
     may: impl Fn() -> bool + Send + Sync + 'static,
 ) -> (Channel, PipedPeers) {
     let (send, receive) = mpsc::unbounded_channel();
-    let connector = move || {
+    let connector = move |_| {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let made = may() && send.send(theirs).is_ok();
         async move {

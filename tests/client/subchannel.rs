@@ -137,7 +137,7 @@ async fn connect_ends_although_the_connection_is_lost_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_is_told_as_long_as_there_is_no_connection() {
-    let channel = Endpoint::from_static("http://test").connect_with_connector_lazy(|| async {
+    let channel = Endpoint::from_static("http://test").connect_with_connector_lazy(|_| async {
         Err::<tokio::io::DuplexStream, _>(std::io::Error::other("no way"))
     });
     assert_eq!(channel.state(), Idle);
@@ -152,7 +152,7 @@ async fn a_failure_is_told_as_long_as_there_is_no_connection() {
 
 #[tokio::test]
 async fn a_connector_that_panics_is_an_attempt_that_failed() {
-    let channel = Endpoint::from_static("http://test").connect_with_connector_lazy(|| async {
+    let channel = Endpoint::from_static("http://test").connect_with_connector_lazy(|_| async {
         if std::hint::black_box(true) {
             panic!("as it was told to");
         }
@@ -294,7 +294,7 @@ async fn a_channel_connects_from_the_address_it_was_told() {
 
 #[tokio::test]
 async fn a_connector_is_asked_at_once_or_when_there_is_need() {
-    let refuse = || async { Err::<tokio::io::DuplexStream, _>(std::io::Error::other("no way")) };
+    let refuse = |_| async { Err::<tokio::io::DuplexStream, _>(std::io::Error::other("no way")) };
     let endpoint = Endpoint::from_static("http://test");
     let channel = endpoint.connect_with_connector_lazy(refuse);
     assert_eq!(channel.state(), Idle);
@@ -374,7 +374,7 @@ async fn b82_too_many_pings_doubles_the_interval_of_the_next_connection() {
     let (pipes, mut accepted) = tokio::sync::mpsc::unbounded_channel();
     let channel = Endpoint::from_static("http://test")
         .http2_keep_alive_interval(INTERVAL)
-        .connect_with_connector_lazy(move || {
+        .connect_with_connector_lazy(move |_| {
             let (ours, theirs) = tokio::io::duplex(1 << 16);
             let sent = pipes.send(theirs);
             async move { sent.map(|()| ours).map_err(std::io::Error::other) }

@@ -81,7 +81,7 @@ const ROUNDS: usize = if cfg!(debug_assertions) { 15 } else { 50 };
 async fn c02_calls_that_expire_at_both_ends_do_no_harm() {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     let theirs = std::sync::Mutex::new(Some(theirs));
-    let connector = move || {
+    let connector = move |_| {
         let theirs = theirs.lock().unwrap().take();
         async move { theirs.ok_or_else(|| std::io::Error::other("there is one connection only")) }
     };

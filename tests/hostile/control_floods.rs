@@ -95,7 +95,7 @@ async fn s24_floods_that_nobody_answers_are_cut() {
 async fn s24_a_client_cuts_a_server_that_floods_it() {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     let theirs = std::sync::Mutex::new(Some(theirs));
-    let connector = move || {
+    let connector = move |_| {
         let theirs = theirs.lock().unwrap().take();
         async move { theirs.ok_or_else(|| std::io::Error::other("one connection is enough")) }
     };

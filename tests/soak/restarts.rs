@@ -17,7 +17,7 @@ pub(crate) async fn run(soak: Soak) -> Ledger {
     let address = Arc::new(Mutex::new(server.addr));
     let connector = {
         let address = address.clone();
-        move || {
+        move |_| {
             let now: SocketAddr = *address.lock().expect("an address");
             async move { TcpStream::connect(now).await }
         }

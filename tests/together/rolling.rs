@@ -26,7 +26,7 @@ async fn no_call_fails_in_a_rolling_restart() {
     let address = Arc::new(Mutex::new(server.addr));
     let connector = {
         let address = address.clone();
-        move || {
+        move |_| {
             let now: SocketAddr = *address.lock().unwrap();
             async move { TcpStream::connect(now).await }
         }
