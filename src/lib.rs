@@ -51,7 +51,7 @@
 //! | 7b | `conn/io.rs` | When do bytes leave? |
 //! | 8 | `server/connection.rs`, `server/router.rs` | How does a request get from the socket to its handler? |
 //! | 9 | `server/call.rs`, `server/request.rs`, `server/reply.rs`, `server/end.rs` | What is the life of one call, at the server? |
-//! | 10 | `client/call.rs` | The same from the caller: who cancels, and who wins the race at the deadline? |
+//! | 10 | `client/call.rs`, `client/outgoing.rs`, `client/response.rs`, `client/retry.rs`, `client/within.rs` | The same at the client: who cancels, what ends a wait at the deadline, and may a call have another attempt? |
 //! | 11 | `client/subchannel.rs`, `client/backoff.rs` | What happens when the server dies? |
 //! | 12 | `server/drain.rs` | How do both stop without losing a call? |
 //!

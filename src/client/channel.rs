@@ -7,12 +7,12 @@ use futures_core::Stream;
 use http::uri::PathAndQuery;
 use tokio::sync::watch;
 
-use super::call;
 use super::config::PerCall;
 use super::connect::Connector;
 use super::connectivity::ConnectivityState;
 use super::endpoint::Endpoint;
 use super::held::Call;
+use super::shapes;
 use super::subchannel::Subchannel;
 use super::tasks::Tasks;
 use crate::call::codec::Codec;
@@ -171,7 +171,7 @@ impl Channel {
         codec: C,
         request: Request<C::Encode>,
     ) -> impl Future<Output = Result<Response<C::Decode>, Status>> + Send {
-        call::unary(self, path, codec, request)
+        shapes::unary(self, path, codec, request)
     }
 
     /// Calls `path` with one message, for a stream of them. Ready when the response headers are.
@@ -184,7 +184,7 @@ impl Channel {
         codec: C,
         request: Request<C::Encode>,
     ) -> impl Future<Output = Result<Response<Streaming<C::Decode>>, Status>> + Send {
-        call::server_streaming(self, path, codec, request)
+        shapes::server_streaming(self, path, codec, request)
     }
 
     /// Calls `path` with a stream of messages, for one message. The stream is sent from a task of its own, which has
@@ -202,7 +202,7 @@ impl Channel {
     where
         S: Stream<Item = C::Encode> + Send + 'static,
     {
-        call::client_streaming(self, path, codec, request).await
+        shapes::client_streaming(self, path, codec, request).await
     }
 
     /// Calls `path` with a stream of messages, for another. Ready when the response headers are: a server
@@ -220,7 +220,7 @@ impl Channel {
     where
         S: Stream<Item = C::Encode> + Send + 'static,
     {
-        call::streaming(self, path, codec, request).await
+        shapes::streaming(self, path, codec, request).await
     }
 
     /// A call of `path` that is held: a sender and a receiver, to be used in any order. Nothing is sent

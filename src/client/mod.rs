@@ -1,13 +1,25 @@
 //! FLOOR 3. The calling endpoint.
 //!
-//! [`Endpoint`] holds the knobs; `target` says where to; `subchannel` keeps a connection to it, by
-//! way of `attempts`, `addresses`, `race`, `connect`, `connection` and `backoff`; `tasks` knows in which runtime;
-//! `call` is the life of one RPC: `admission` is when it may leave, in the `order` of the queue, `header_list` whether it may at all, `asked` how it is given up, `stage`
-//! how far it came, `foreign` what is made of an answer that is no gRPC, `shown` what interceptors see of one,
-//! `uploading` how one large request is sent, `pump` the task that sends a stream of them, and `retry` whether it may have another; `held` is a call as a
-//! conversation, and `opening` how that begins; `doubt` is what an expired call thinks of its connection.
-//! [`Channel`] is what people hold; [`Transport`] is what may stand in its place under a generated client, and `calls` what all
-//! generated clients have in common. Never sees the server's side.
+//! A call, from the top down:
+//!
+//! | file | what is there |
+//! |---|---|
+//! | [`Endpoint`], `config`, `target`, `address` | what can be set, and where to |
+//! | [`Channel`] | what clients hold |
+//! | [`Transport`], `calls` | what may stand in its place under a generated client; what all generated clients have in common |
+//! | `call` | the life of one call, and its loop of attempts |
+//! | `shapes`, `held`, `opening` | the kinds of call: four functions, and a call that is held |
+//! | `outgoing`, `header_list`, `stage` | a request until its HEADERS leave, and where it was at its deadline |
+//! | `pump`, `uploading` | who sends a stream of requests, and one large request |
+//! | `asked`, `response`, `foreign` | a request that was sent; its response; a response that is not gRPC |
+//! | `shown` | what interceptors see |
+//! | `retry`, `within`, `doubt` | may it have another attempt; until when; what an expired call makes of its connection |
+//! | `admission`, `order` | when a call may leave, and in which order |
+//! | `subchannel`, `backoff`, `tasks` | one address and the connection to it; waits between attempts; the runtime |
+//! | `attempts`, `addresses`, `race` | who connects, and in which order the addresses of a name are tried |
+//! | `connect`, `dial`, `connection` | a connection: how it is made, over what, and its task |
+//!
+//! Never sees the server's side.
 
 mod address;
 mod addresses;
@@ -30,9 +42,12 @@ mod header_list;
 mod held;
 mod opening;
 mod order;
+mod outgoing;
 mod pump;
 mod race;
+mod response;
 mod retry;
+mod shapes;
 mod shown;
 mod stage;
 mod subchannel;
@@ -40,6 +55,7 @@ mod target;
 mod tasks;
 mod transport;
 mod uploading;
+mod within;
 
 pub use address::Address;
 #[doc(hidden)]

@@ -16,9 +16,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use http::uri::PathAndQuery;
 use tokio::sync::oneshot;
 
-use super::call::{Head, Outgoing, read_head};
 use super::channel::Channel;
+use super::outgoing::Outgoing;
 use super::pump;
+use super::response::{Head, read_head};
 use crate::call::caught::caught;
 use crate::call::lane::SharedLane;
 use crate::call::reader::MessageReader;

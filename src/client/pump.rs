@@ -15,9 +15,9 @@ use std::time::Instant;
 
 use futures_core::Stream;
 
-use super::call::within;
 use super::channel::Channel;
 use super::subchannel::Subchannel;
+use super::within::within;
 use crate::call::batch::{Batch, poll_batch};
 use crate::call::carried::Carried;
 use crate::call::caught::{caught, drop_caught};

@@ -3,15 +3,45 @@
 //! The head of it and the end, or the end alone; and each end once, from whichever side it came. What they do with
 //! it is theirs, a panic included: that ends the call, and nothing else.
 
-use super::call::Outgoing;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
 use super::channel::Channel;
+use super::outgoing::Outgoing;
+use super::within::within;
 use crate::call::caught::{Panicked, caught};
 use crate::call::streaming::OnEnd;
+use crate::call::timer;
+use crate::deadline;
 use crate::interceptor::{InterceptedCall, Interceptors};
 use crate::metadata::MetadataMap;
-use crate::{Response, Status};
+use crate::{Request, Response, Status};
 
 impl Outgoing {
+    /// Lets the channel's interceptors see the request, and change it.
+    pub(super) async fn intercept(&mut self, channel: &Channel) -> Result<(), Status> {
+        let mut head = std::mem::replace(&mut self.head, Request::new(()));
+        head.set_path(self.path.clone());
+        let passed = {
+            let mut passed = pin!(channel.interceptors.request(head, &mut self.intercepted));
+            let passed = poll_fn(|cx| {
+                let polled = caught(|| passed.as_mut().poll(cx));
+                polled.unwrap_or_else(|panicked| Poll::Ready(Err(blamed(panicked))))
+            });
+            let expired = || self.stage.expired(channel.subchannel());
+            within(Some(channel.tasks()), self.deadline, pin!(passed), expired).await
+        };
+        self.head = match passed {
+            Ok(head) => head,
+            Err(status) => return Err(self.show_failure(channel, status)),
+        };
+        // One of them may have set a limit; what the call had before is not made longer by it.
+        let set = deadline::earliest(timer::now(), [self.head.timeout(), None]);
+        self.deadline = [self.deadline, set].into_iter().flatten().min();
+        Ok(())
+    }
+
     /// Shows the answer's metadata to interceptors. An error is a panic of theirs.
     pub(super) fn show_response(
         &self,
@@ -89,6 +119,6 @@ fn show_failure(interceptors: &Interceptors, call: &InterceptedCall, status: &mu
 }
 
 /// How a call ends whose interceptor panicked, whichever of its three looks at the call it was.
-pub(super) fn blamed(panicked: Panicked) -> Status {
+fn blamed(panicked: Panicked) -> Status {
     panicked.status("the interceptor")
 }
