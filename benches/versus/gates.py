@@ -1,4 +1,4 @@
-"""The gates: what one unary RPC may cost. Run it as `scripts/gates`.
+"""The gates: what one unary RPC, a message of a stream and an echo of 1 MiB may cost. Run it as `scripts/gates`.
 
 Instructions and system calls are counted over two runs that differ in the number of calls alone, so that start-up, connecting and the first use of every buffer
 cancel out. What is gated is counted, never timed: a busy machine changes nothing about it, or little.
@@ -15,11 +15,23 @@ CLIENT_INSTRUCTIONS = 26_000
 ALLOCATIONS = 12
 SYSTEM_CALLS = 0.15
 
+# One message of 16 bytes of a stream: the server sends it, the client reads it.
+STREAM_OUT_INSTRUCTIONS = 1_000_000
+STREAM_IN_INSTRUCTIONS = 1_000_000
+# An echo of 1 MiB, one call at a time, at the server: memory is kept from call to call, so nearly none is asked for.
+BULK_INSTRUCTIONS = 100_000_000
+BULK_FAULTS = 20
+BULK_BYTES = 1_200_000
+
 # In flight on one connection: a busy server, and one with nothing else to do, where nothing can be shared between calls.
 MANY, ONE = 64, 1
 # A client's own figure; 50 is what the published one was taken with.
 CLIENT_MANY = 50
 TEXTS = (16, 1024)
+
+
+MIB = 1 << 20
+MESSAGES = 1_000
 
 
 def slope(measure, few, many):
@@ -82,6 +94,42 @@ def client_system_calls(program, floor, text):
     return statistics.median(slope(run, 4_000, 40_000) for _ in range(3))
 
 
+def measure_streams():
+    """What one message of a stream costs: at the server that sends it, at the client that reads it."""
+
+    def sending(calls):
+        with Callgrind() as callgrind:
+            with Server("temaki_server", callgrind.under, runtime="ct", slowed=1) as server:
+                client("load", server, method="repeat", times=MESSAGES, calls=calls)
+            return callgrind.instructions()
+
+    def reading(calls):
+        with Callgrind() as callgrind:
+            client("temaki_client", floor, callgrind.under, method="repeat", times=MESSAGES, calls=calls, runtime="ct")
+            return callgrind.instructions()
+
+    with Server("floor_server", times=MESSAGES, runtime="ct") as floor:
+        return slope(sending, 5, 25) / MESSAGES, slope(reading, 5, 25) / MESSAGES
+
+
+def measure_bulk():
+    """What an echo of 1 MiB costs the server: instructions, page faults, bytes allocated."""
+
+    def echoing(calls):
+        with Callgrind() as callgrind:
+            with Server("temaki_server", callgrind.under, runtime="ct", slowed=1) as server:
+                client("load", server, method="carry", text_bytes=MIB, calls=calls)
+            return callgrind.instructions()
+
+    with Server("temaki_server", runtime="ct", count_allocations=1) as server:
+        calls = 200
+        client("load", server, method="carry", text_bytes=MIB, calls=20)
+        before = server.reading()
+        client("load", server, method="carry", text_bytes=MIB, calls=calls)
+        after = server.reading()
+    return slope(echoing, 10, 30), *((after[name] - before[name]) / calls for name in ("faults", "bytes"))
+
+
 def on(program, runtime):
     """`load` has one runtime and no flag for it."""
     return {} if program == "load" else {"runtime": runtime}
@@ -142,6 +190,8 @@ def main():
         return costs()
     floor, server = measure_server("floor_server"), measure_server("temaki_server")
     raw, temaki = measure_client("load"), measure_client("temaki_client")
+    stream_out, stream_in = measure_streams()
+    bulk_instructions, bulk_faults, bulk_bytes = measure_bulk()
 
     print(f"\nOne unary RPC, 16-byte text, {MANY} (clients: {CLIENT_MANY}) and {ONE} in flight on one connection; system calls at {MANY} in flight, `mt`.\n")
     print("| | Ir, many | Ir, one | allocations | system calls, 16 B | 1 KiB |")
@@ -161,6 +211,11 @@ def main():
         *((f"server, text of {text} B: system calls", server["system calls"][text], SYSTEM_CALLS) for text in TEXTS),
         (f"client, {CLIENT_MANY} in flight: instructions", temaki["instructions"][CLIENT_MANY], CLIENT_INSTRUCTIONS),
         ("client: allocations", temaki["allocations"], ALLOCATIONS),
+        ("server, a message of a stream: instructions", stream_out, STREAM_OUT_INSTRUCTIONS),
+        ("client, a message of a stream: instructions", stream_in, STREAM_IN_INSTRUCTIONS),
+        ("server, an echo of 1 MiB: instructions", bulk_instructions, BULK_INSTRUCTIONS),
+        ("server, an echo of 1 MiB: page faults", bulk_faults, BULK_FAULTS),
+        ("server, an echo of 1 MiB: bytes allocated", bulk_bytes, BULK_BYTES),
     ]
     for name, found, limit in checks:
         print(f"{'ok  ' if found <= limit else 'FAIL'}  {name}: {found:,.3f}, at most {limit:,}")

@@ -18,7 +18,6 @@ fn decode(chunks: impl Iterator<Item = Bytes>, max_len: usize) -> Found {
                 Ok(Some(payload)) => {
                     assert!(payload.bytes.len() <= max_len);
                     messages.push((payload.compressed, payload.bytes.to_vec()));
-                    decoder.recycle(payload.bytes);
                 }
                 Ok(None) => break,
                 Err(error) => return (messages, Err(error)),

@@ -28,11 +28,15 @@ use crate::call::buffered::Held;
 use crate::call::codec::Codec;
 use crate::call::coding::Coding;
 use crate::call::meter::Meter;
-use crate::call::size::status_of_length;
+use crate::call::size::{FRAME, status_of_length};
 use crate::call::source::Source;
+use crate::conn::buffers::Kept;
 use crate::status::{Origin, Status};
 use crate::wire::code::Code;
-use crate::wire::length_prefixed::{Decoder, PREFIX_LEN};
+use crate::wire::length_prefixed::{Decoder, PREFIX_LEN, Spare};
+
+/// The first chunk of a large message is at least so long, in bytes: peers send it as soon as they can, and not in crumbs.
+const LARGE_CHUNK: usize = 4 * 1024;
 
 /// The next message, and the length of the bytes that it was made from; `None` at the end.
 pub(crate) type Read<T> = Result<Option<(T, usize)>, Status>;
@@ -48,6 +52,8 @@ pub(crate) struct MessageReader {
     coding: Option<&'static dyn Coding>,
     /// What the decoder holds, where a server counts that.
     held: Option<Box<Held>>,
+    /// The connection was asked for a buffer: the decoder's goes to the connection in the end.
+    has_borrowed: bool,
     /// Somebody watches the call.
     meter: Option<Arc<Meter>>,
 }
@@ -61,6 +67,7 @@ impl MessageReader {
             max_len,
             coding: None,
             held: None,
+            has_borrowed: false,
             meter,
         }
     }
@@ -90,7 +97,6 @@ impl MessageReader {
         };
         let len = bytes.len();
         let message = codec.decode(&mut bytes)?;
-        self.decoder.recycle(bytes);
         Poll::Ready(Ok(Some((message, len))))
     }
 
@@ -134,7 +140,30 @@ impl MessageReader {
             if let Some(held) = &mut self.held {
                 held.add(chunk.len())?;
             }
-            self.decoder.push(chunk);
+            self.push(chunk);
+        }
+    }
+
+    /// A large message in pieces is gathered in a buffer of the connection, if it has one.
+    #[inline]
+    fn push(&mut self, chunk: Bytes) {
+        let is_large = chunk.len() >= LARGE_CHUNK;
+        self.decoder.push(chunk);
+        if is_large {
+            self.borrow();
+        }
+    }
+
+    #[cold]
+    fn borrow(&mut self) {
+        if self.has_borrowed {
+            return;
+        }
+        if let Some(len) = self.decoder.will_gather().filter(|&len| len > FRAME) {
+            self.has_borrowed = true;
+            if let Some(Kept { buffer, size }) = self.source.unread.buffers.take(len) {
+                self.decoder.lend(Spare { buffer, size });
+            }
         }
     }
 
@@ -162,6 +191,16 @@ impl MessageReader {
     /// that brought one message may hold another, or the beginning of one.
     pub(crate) fn is_finished(&mut self) -> bool {
         self.decoder.finish().is_ok() && self.source.is_finished()
+    }
+}
+
+impl Drop for MessageReader {
+    fn drop(&mut self) {
+        if self.has_borrowed {
+            if let Some(Spare { buffer, size }) = self.decoder.take_spare() {
+                self.source.unread.buffers.give(Kept { buffer, size });
+            }
+        }
     }
 }
 

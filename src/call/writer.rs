@@ -16,7 +16,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::codec::Codec;
 use super::coding::Compression;
-use super::size::{LONGEST, fits, too_long};
+use super::size::{FRAME, LONGEST, fits, too_long};
+use crate::conn::buffers::{Buffers, Kept};
 use crate::status::Status;
 use crate::wire::length_prefixed::{self, PREFIX_LEN};
 
@@ -31,6 +32,8 @@ pub(crate) struct MessageWriter {
     compresses: bool,
     /// Whole messages with their prefixes.
     buf: BytesMut,
+    /// How large the memory of the buffer is, in bytes, if it goes to the connection in the end; else 0.
+    borrowed: usize,
 }
 
 impl MessageWriter {
@@ -42,6 +45,7 @@ impl MessageWriter {
             compression: None,
             compresses: true,
             buf: BytesMut::new(),
+            borrowed: 0,
         }
     }
 
@@ -67,8 +71,30 @@ impl MessageWriter {
     /// coding.
     #[inline]
     pub(crate) fn write<C: Codec>(&mut self, codec: &C, message: &C::Encode) -> Result<(), Status> {
+        self.write_in(None, codec, message)
+    }
+
+    /// As [`write`](Self::write), for a call of one message: a large one is written in a buffer of the connection, which
+    /// [`take_one`](Self::take_one) gives back.
+    #[inline]
+    pub(crate) fn write_one<C: Codec>(
+        &mut self,
+        buffers: &Buffers,
+        codec: &C,
+        message: &C::Encode,
+    ) -> Result<(), Status> {
+        self.write_in(Some(buffers), codec, message)
+    }
+
+    #[inline]
+    fn write_in<C: Codec>(
+        &mut self,
+        buffers: Option<&Buffers>,
+        codec: &C,
+        message: &C::Encode,
+    ) -> Result<(), Status> {
         let start = self.buf.len();
-        let written = self.append(codec, message, start);
+        let written = self.append(buffers, codec, message, start);
         if written.is_err() {
             self.buf.truncate(start);
         }
@@ -78,6 +104,7 @@ impl MessageWriter {
     #[inline]
     fn append<C: Codec>(
         &mut self,
+        buffers: Option<&Buffers>,
         codec: &C,
         message: &C::Encode,
         start: usize,
@@ -85,7 +112,9 @@ impl MessageWriter {
         // The codec may guess too much: for what may not be sent no room is made.
         let guess = codec.encoded_len(message);
         let room = PREFIX_LEN + guess.min(self.max_len).min(LONGEST);
-        if self.buf.capacity() == 0 {
+        if let (true, Some(buffers)) = (room > FRAME, buffers) {
+            self.borrow(buffers, room);
+        } else if self.buf.capacity() == 0 {
             self.buf = BytesMut::with_capacity(room); // cheaper than room in one that has none
         } else {
             self.buf.reserve(room);
@@ -105,6 +134,17 @@ impl MessageWriter {
         Ok(())
     }
 
+    /// Writes in a buffer of the connection, or in a new one that the connection will keep.
+    #[cold]
+    fn borrow(&mut self, buffers: &Buffers, room: usize) {
+        let kept = buffers.take(room).unwrap_or_else(|| Kept {
+            buffer: BytesMut::with_capacity(room),
+            size: room,
+        });
+        self.buf = kept.buffer;
+        self.borrowed = kept.size;
+    }
+
     /// Compresses the message that begins at `begin`, if it shall be; tells whether it was.
     #[cold]
     fn compress(&mut self, compression: Compression, begin: usize) -> Result<bool, Status> {
@@ -120,6 +160,26 @@ impl MessageWriter {
     /// All that was written, if nothing more is written: the buffer leaves with it, which is cheaper than sharing it.
     pub(crate) fn take_last(&mut self) -> Bytes {
         std::mem::take(&mut self.buf).freeze()
+    }
+
+    /// The message that [`write_one`](Self::write_one) wrote.
+    #[inline]
+    pub(crate) fn take_one(&mut self, buffers: &Buffers) -> Bytes {
+        if self.borrowed == 0 {
+            return self.take_last();
+        }
+        let message = self.buf.split().freeze();
+        self.give_back(buffers);
+        message
+    }
+
+    #[cold]
+    fn give_back(&mut self, buffers: &Buffers) {
+        let size = std::mem::take(&mut self.borrowed);
+        let buffer = std::mem::take(&mut self.buf);
+        // It has grown, if the codec's guess was too small.
+        let size = size.max(buffer.capacity());
+        buffers.give(Kept { buffer, size });
     }
 
     /// All that was written. The writer keeps the rest of the buffer for more.

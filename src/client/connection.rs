@@ -361,6 +361,7 @@ impl Connection {
         }
         if is_still {
             self.outlet.release_buffers();
+            self.unread.buffers.release();
         }
         Ok(())
     }

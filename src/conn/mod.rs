@@ -4,6 +4,7 @@
 pub(crate) mod alarm;
 pub(crate) mod announced;
 pub(crate) mod budget;
+pub(crate) mod buffers;
 pub(crate) mod chance;
 pub(crate) mod counter;
 mod early_ends;

@@ -13,6 +13,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::buffers::Buffers;
 use super::inbox::Inbox;
 use super::ledger::{FORGOTTEN, Ledger, Load};
 use super::settings::Http2Settings;
@@ -124,6 +125,8 @@ pub(crate) struct Unread {
     due: AtomicBool,
     /// Something is carried.
     carrying: AtomicBool,
+    /// Memory of large messages. It is here since every call has a handle of these books.
+    pub(crate) buffers: Buffers,
     /// Made when they are first opened: most connections have nothing to write in them.
     books: OnceLock<Box<Mutex<Books>>>,
 }
@@ -176,6 +179,7 @@ impl Unread {
             gathered: AtomicUsize::new(0),
             due: AtomicBool::new(false),
             carrying: AtomicBool::new(false),
+            buffers: Buffers::default(),
             books: OnceLock::new(),
         }
     }

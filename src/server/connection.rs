@@ -417,6 +417,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         if self.upkeep.has_seen(sight.moved) {
             // Whatever is open: it does not move.
             self.outlet.release_buffers();
+            self.context.unread.buffers.release();
         }
         if let Some(keepalive) = &mut self.keepalive {
             keepalive.heard(sight.moved.read);

@@ -120,7 +120,8 @@ impl Reply {
         options: &MethodOptions,
     ) -> Outcome {
         let mut writer = options.writer();
-        let encoded = caught(|| writer.write(codec, &message));
+        let buffers = &self.context.unread.buffers;
+        let encoded = caught(|| writer.write_one(buffers, codec, &message));
         let dropped = drop_caught(message);
         let mut end = match (encoded, dropped) {
             (Ok(Ok(())), Ok(())) => Ok(trailers),
@@ -130,7 +131,7 @@ impl Reply {
                 Err(panicked().into())
             }
         };
-        if let Some(rest) = self.send_small(writer.take_last()) {
+        if let Some(rest) = self.send_small(writer.take_one(&self.context.unread.buffers)) {
             if let Err(failure) =
                 Box::pin(self.send(rest, &mut Turn::default(), || Duration::ZERO)).await
             {

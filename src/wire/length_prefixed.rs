@@ -30,7 +30,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 
 /// Length of what precedes each message: one flag byte and four length bytes.
 pub const PREFIX_LEN: usize = 5;
@@ -103,10 +103,17 @@ struct Pieces {
     head_len: usize,
     /// The bytes of the announced message that came so far, unless it lies whole in `chunk`.
     gathered: Vec<u8>,
-    /// An empty buffer to gather the next message in. Capacity ≤ `max_len`.
-    spare: Vec<u8>,
-    /// Has any message come in pieces? Only then is a buffer given back worth keeping.
-    gathers: bool,
+    /// A buffer to gather the next message in, if it has no other users by then.
+    spare: Spare,
+}
+
+/// An empty buffer whose memory may still have other users: messages that were gathered in it.
+#[derive(Debug, Default)]
+pub struct Spare {
+    /// A handle of the memory.
+    pub buffer: BytesMut,
+    /// How large the memory is, in bytes.
+    pub size: usize,
 }
 
 /// An accepted prefix: `len <= max_len`.
@@ -198,22 +205,31 @@ impl Decoder {
         Err(LengthError::Truncated { have, expected })
     }
 
-    /// Gives a decoded payload's memory back, for the next message that comes in pieces.
-    ///
-    /// It is used if nobody else holds it (a message type with `bytes` fields may) and this
-    /// stream's messages do come in pieces; otherwise this is a plain drop. The decoder holds one
-    /// such buffer at most, no larger than its limit.
-    pub fn recycle(&mut self, spent: Bytes) {
-        let Some(pieces) = self.pieces.as_mut().filter(|pieces| pieces.gathers) else {
-            return;
-        };
-        if let Ok(mut unique) = spent.try_into_mut() {
-            unique.clear(); // first, so that turning it into a `Vec` moves no bytes
-            let buffer = Vec::from(unique);
-            if buffer.capacity() > pieces.spare.capacity() && buffer.capacity() <= self.max_len {
-                pieces.spare = buffer;
+    /// The length of the next message, if its prefix is here and the message will be gathered: it does not lie whole in
+    /// the chunk that was pushed, and no byte of it was copied yet. To be asked before [`next`](Self::next).
+    pub fn will_gather(&mut self) -> Option<usize> {
+        let message = match self.announced {
+            Some(message) => message,
+            // An error is given by `next`, which meets it again.
+            None => {
+                let message = self.read_prefix().ok()??;
+                *self.announced.insert(message)
             }
-        }
+        };
+        let whole = self.chunk.len() >= message.len;
+        (!whole && self.gathered() == 0).then_some(message.len)
+    }
+
+    /// Gathers the next message in this buffer, if the message is not much smaller. What was lent before is dropped.
+    pub fn lend(&mut self, spare: Spare) {
+        self.pieces().spare = spare;
+    }
+
+    /// The buffer that messages were gathered in, for another decoder. The messages may still lie in it. A decoder keeps
+    /// one such buffer at most, and uses it itself until then.
+    pub fn take_spare(&mut self) -> Option<Spare> {
+        let spare = std::mem::take(&mut self.pieces.as_mut()?.spare);
+        (spare.size > 0).then_some(spare)
     }
 
     /// Reads the five bytes, from the chunk in one go or from several in turn.
@@ -275,7 +291,7 @@ impl Decoder {
             pieces.gathered.extend_from_slice(&self.chunk[..n]);
             self.chunk.advance(n);
         }
-        Some(Bytes::from(std::mem::take(&mut self.pieces().gathered)))
+        Some(self.pieces().message())
     }
 
     /// Makes `chunk` the oldest one with bytes in it; `false` if there is none.
@@ -327,16 +343,35 @@ impl Pieces {
     /// beyond its end, so that a message whose bytes do arrive costs few moves and one whose bytes
     /// do not costs nothing.
     fn make_room(&mut self, n: usize, len: usize) {
-        self.gathers = true;
-        // Not for a message much smaller: whoever keeps that one would keep all of the buffer.
-        if self.gathered.capacity() == 0 && self.spare.capacity() / 4 <= len {
-            self.gathered = std::mem::take(&mut self.spare);
+        if self.gathered.capacity() == 0 {
+            self.use_spare(len);
         }
         let needed = self.gathered.len() + n;
         if self.gathered.capacity() < needed {
             let target = needed.saturating_mul(2).max(FIRST_STEP).min(len);
             self.gathered.reserve_exact(target - self.gathered.len());
         }
+    }
+
+    /// Takes the spare buffer for a message of `len` bytes, if nothing else uses it. Not for a message much smaller: who
+    /// keeps that message would keep all of the buffer.
+    fn use_spare(&mut self, len: usize) {
+        let Spare { buffer, size } = &mut self.spare;
+        if *size > 0 && *size / 4 <= len && buffer.try_reclaim(len.min(*size)) {
+            self.gathered = Vec::from(std::mem::take(buffer));
+            *size = 0;
+        }
+    }
+
+    /// The message that was gathered. Its memory is kept as the spare buffer.
+    fn message(&mut self) -> Bytes {
+        let size = self.gathered.capacity();
+        let mut buffer = BytesMut::from(Bytes::from(std::mem::take(&mut self.gathered)));
+        let message = buffer.split().freeze();
+        if size >= self.spare.size {
+            self.spare = Spare { buffer, size };
+        }
+        message
     }
 }
 
@@ -573,7 +608,7 @@ mod tests {
     }
 
     #[test]
-    fn recycled_memory_is_used_again_if_nobody_else_holds_it() {
+    fn memory_is_used_again_if_nobody_else_holds_it() {
         let (head, tail) = (framed(false, &[1; 5000]), Bytes::from(vec![1; 2000]));
         let head = Bytes::from(head).slice(..3005);
         let mut decoder = Decoder::new(MAX);
@@ -586,17 +621,17 @@ mod tests {
 
         let first = message(&mut decoder);
         let address = first.as_ptr();
-        decoder.recycle(first);
+        drop(first);
         let second = message(&mut decoder);
         assert_eq!(second.as_ptr(), address, "the same memory again");
 
         let held = second.clone();
-        decoder.recycle(second);
+        drop(second);
         let third = message(&mut decoder);
         assert_ne!(third.as_ptr(), address, "somebody holds it");
         assert_eq!(held, third);
 
-        decoder.recycle(third);
+        drop(third);
         decoder.push(Bytes::from_static(&[0, 0, 0, 0, 2, 1]));
         assert_eq!(decoder.next(), Ok(None));
         assert!(
@@ -623,14 +658,8 @@ mod tests {
         let mut decoder = Decoder::new(MAX);
         decoder.push(Bytes::from(framed(false, b"whole")));
         let payload = decoder.next().unwrap().unwrap();
-        decoder.recycle(payload.bytes);
-        assert_eq!(
-            decoder
-                .pieces
-                .as_ref()
-                .map_or(0, |pieces| pieces.spare.capacity()),
-            0
-        );
+        drop(payload);
+        assert!(decoder.pieces.is_none());
     }
 
     #[test]
@@ -652,26 +681,30 @@ mod tests {
         fn any_messages_cut_anyhow_come_out_again(
             messages in prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u8>(), 0..9000)), 0..8),
             cuts in prop::collection::vec((1usize..5000, any::<bool>()), 1..40),
-            recycle in any::<bool>(),
+            keep in any::<bool>(),
         ) {
             let stream: Vec<u8> = messages.iter().flat_map(|(c, m)| framed(*c, m)).collect();
             let mut rest = Bytes::from(stream);
             let mut decoder = Decoder::new(MAX);
             let mut decoded = Vec::new();
+            let mut kept = Vec::new();
             for &(len, pull) in cuts.iter().cycle() {
                 let end = rest.is_empty();
                 decoder.push(rest.split_to(len.min(rest.len())));
                 if pull || end {
                     while let Some(payload) = decoder.next().unwrap() {
                         decoded.push((payload.compressed, payload.bytes.to_vec()));
-                        if recycle {
-                            decoder.recycle(payload.bytes);
+                        if keep {
+                            kept.push(payload.bytes);
                         }
                     }
                 }
                 if end {
                     break;
                 }
+            }
+            for (bytes, (_, message)) in kept.iter().zip(&messages) {
+                prop_assert_eq!(bytes, message, "nothing is written over it");
             }
             prop_assert_eq!(decoded, messages);
             prop_assert_eq!(decoder.finish(), Ok(()));

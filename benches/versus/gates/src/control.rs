@@ -1,6 +1,6 @@
 //! How a script talks to a server: lines.
 //!
-//! On its standard output a server first says `listening PORT`. Each line it then reads is answered with `allocations=N cpu_ns=N`; the end of its standard
+//! On its standard output a server first says `listening PORT`. Each line it then reads is answered with `allocations=N bytes=N faults=N cpu_ns=N`; the end of its standard
 //! input ends the process. So nothing outlives the script that started it, even one that crashed, and tools that report at exit (callgrind, strace) see a
 //! clean one.
 
@@ -18,8 +18,8 @@ pub fn listening(port: u16) {
             }
             let now = Reading::now();
             say(format_args!(
-                "allocations={} cpu_ns={}",
-                now.allocations, now.cpu_ns
+                "allocations={} bytes={} faults={} cpu_ns={}",
+                now.allocations, now.bytes, now.faults, now.cpu_ns
             ));
         }
         std::process::exit(0);
@@ -29,9 +29,11 @@ pub fn listening(port: u16) {
 /// Prints what a client has measured about itself between two readings, in which it made `calls`.
 pub fn report(calls: u64, elapsed: std::time::Duration, before: Reading, after: Reading) {
     say(format_args!(
-        "calls={calls} elapsed_ns={} allocations={} cpu_ns={}",
+        "calls={calls} elapsed_ns={} allocations={} bytes={} faults={} cpu_ns={}",
         elapsed.as_nanos(),
         after.allocations - before.allocations,
+        after.bytes - before.bytes,
+        after.faults - before.faults,
         after.cpu_ns - before.cpu_ns
     ));
 }
