@@ -16,12 +16,12 @@ ALLOCATIONS = 12
 SYSTEM_CALLS = 0.15
 
 # One message of 16 bytes of a stream: the server sends it, the client reads it.
-STREAM_OUT_INSTRUCTIONS = 1_000_000
-STREAM_IN_INSTRUCTIONS = 1_000_000
+STREAM_OUT_INSTRUCTIONS = 770
+STREAM_IN_INSTRUCTIONS = 720
 # An echo of 1 MiB, one call at a time, at the server: memory is kept from call to call, so nearly none is asked for.
-BULK_INSTRUCTIONS = 100_000_000
+BULK_INSTRUCTIONS = 4_600_000
 BULK_FAULTS = 20
-BULK_BYTES = 1_200_000
+BULK_BYTES = 1_150_000
 
 # In flight on one connection: a busy server, and one with nothing else to do, where nothing can be shared between calls.
 MANY, ONE = 64, 1

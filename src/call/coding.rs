@@ -11,7 +11,8 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::status::Status;
+use crate::status::{Origin, Status};
+use crate::wire::code::Code;
 
 /// A way to compress whole messages. Calls share it, so what it needs for its work is not part of it.
 pub(crate) trait Coding: std::fmt::Debug + Send + Sync {
@@ -31,6 +32,27 @@ pub(crate) trait Coding: std::fmt::Debug + Send + Sync {
     fn decompress(&self, payload: Bytes, max_len: usize) -> Result<Bytes, Status>;
 }
 
+/// The message that was compressed to `payload`, of at most `max_len` bytes.
+#[cold]
+pub(crate) fn decompress(
+    coding: Option<&'static dyn Coding>,
+    payload: Bytes,
+    max_len: usize,
+) -> Result<Bytes, Status> {
+    let coding = coding.ok_or_else(flag_without_encoding)?;
+    coding.decompress(payload, max_len)
+}
+
+fn flag_without_encoding() -> Status {
+    //= COMP-FLAG-NO-HEADER  flag without encoding: INTERNAL
+    //= GRPC-LPM-NO-ENCODING  no grpc-encoding means flag 0
+    Status::library(
+        Code::Internal,
+        "the message's compressed-flag is 1, but no grpc-encoding was announced; expected flag 0",
+        Origin::Protocol,
+    )
+}
+
 /// What a writer needs to know to compress its messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Compression {
@@ -42,8 +64,6 @@ pub(crate) struct Compression {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::status::Origin;
-    use crate::wire::code::Code;
 
     /// Run-length coding: each byte, and how often it comes in a row.
     #[derive(Debug)]
@@ -75,5 +95,17 @@ pub(crate) mod tests {
             }
             Ok(message.freeze())
         }
+    }
+
+    #[test]
+    fn a_compressed_message_needs_a_coding_and_stays_within_the_limit() {
+        let payload = || Bytes::from_static(b"a\xffb\x01");
+        let status = decompress(None, payload(), 1000).unwrap_err();
+        assert_eq!(status.code(), Code::Internal);
+        assert_eq!(status.origin(), Origin::Protocol);
+        let message = decompress(Some(&Runs), payload(), 256).unwrap();
+        assert_eq!(message.len(), 256);
+        let status = decompress(Some(&Runs), payload(), 255).unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted);
     }
 }

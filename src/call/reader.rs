@@ -26,13 +26,12 @@ use http::HeaderMap;
 
 use crate::call::buffered::Held;
 use crate::call::codec::Codec;
-use crate::call::coding::Coding;
+use crate::call::coding::{Coding, decompress};
 use crate::call::meter::Meter;
 use crate::call::size::{FRAME, status_of_length};
 use crate::call::source::Source;
 use crate::conn::buffers::Kept;
-use crate::status::{Origin, Status};
-use crate::wire::code::Code;
+use crate::status::Status;
 use crate::wire::length_prefixed::{Decoder, PREFIX_LEN, Spare};
 
 /// The first chunk of a large message is at least so long, in bytes: peers send it as soon as they can, and not in crumbs.
@@ -92,12 +91,26 @@ impl MessageReader {
         codec: &C,
         cx: &mut Context<'_>,
     ) -> Poll<Read<C::Decode>> {
-        let Some(mut bytes) = ready!(self.poll_bytes(cx))? else {
-            return Poll::Ready(Ok(None));
+        let mut bytes = match self.whole_message() {
+            Some(bytes) => bytes,
+            None => match ready!(self.poll_bytes(cx))? {
+                Some(bytes) => bytes,
+                None => return Poll::Ready(Ok(None)),
+            },
         };
         let len = bytes.len();
         let message = codec.decode(&mut bytes)?;
         Poll::Ready(Ok(Some((message, len))))
+    }
+
+    /// The next message, if it came whole in one chunk with others. Most messages of a stream do.
+    #[inline]
+    fn whole_message(&mut self) -> Option<Bytes> {
+        let bytes = self.decoder.next_whole()?;
+        if let Some(held) = &mut self.held {
+            held.sub(PREFIX_LEN + bytes.len());
+        }
+        Some(bytes)
     }
 
     /// The next message's bytes, decompressed; `None` once the peer has ended its DATA in good order.
@@ -201,44 +214,5 @@ impl Drop for MessageReader {
                 self.source.unread.buffers.give(Kept { buffer, size });
             }
         }
-    }
-}
-
-/// The message that was compressed to `payload`, of at most `max_len` bytes.
-#[cold]
-fn decompress(
-    coding: Option<&'static dyn Coding>,
-    payload: Bytes,
-    max_len: usize,
-) -> Result<Bytes, Status> {
-    let coding = coding.ok_or_else(flag_without_encoding)?;
-    coding.decompress(payload, max_len)
-}
-
-fn flag_without_encoding() -> Status {
-    //= COMP-FLAG-NO-HEADER  flag without encoding: INTERNAL
-    //= GRPC-LPM-NO-ENCODING  no grpc-encoding means flag 0
-    Status::library(
-        Code::Internal,
-        "the message's compressed-flag is 1, but no grpc-encoding was announced; expected flag 0",
-        Origin::Protocol,
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::call::coding::tests::Runs;
-
-    #[test]
-    fn a_compressed_message_needs_a_coding_and_stays_within_the_limit() {
-        let payload = || Bytes::from_static(b"a\xffb\x01");
-        let status = decompress(None, payload(), 1000).unwrap_err();
-        assert_eq!(status.code(), Code::Internal);
-        assert_eq!(status.origin(), Origin::Protocol);
-        let message = decompress(Some(&Runs), payload(), 256).unwrap();
-        assert_eq!(message.len(), 256);
-        let status = decompress(Some(&Runs), payload(), 255).unwrap_err();
-        assert_eq!(status.code(), Code::ResourceExhausted);
     }
 }

@@ -103,14 +103,6 @@ pub(crate) trait Claim: Send + Sync {
 /// Sees, and may change, how a call ended.
 pub(crate) type OnEnd = Box<dyn FnOnce(&mut Result<MetadataMap, Status>) + Send + Sync>;
 
-/// One step of reading.
-enum Step<T> {
-    /// A message, and the length that it was read from.
-    Message(T, usize),
-    /// A clean end, with a response's trailing metadata.
-    End(MetadataMap),
-}
-
 impl<T: 'static> Streaming<T> {
     /// The messages of `reader`, decoded by `codec`, until `deadline`.
     pub(crate) fn new<C>(reader: MessageReader, codec: C, deadline: Timer, ending: Ending) -> Self
@@ -254,34 +246,44 @@ impl<T> Wire<T> {
     }
 
     /// The next message that was not read ahead, and its length.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<(T, usize)>, Status>> {
+    #[inline]
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Read<T>> {
         let Some(reader) = &mut self.reader else {
             return Poll::Ready(Ok(None));
         };
-        let step = match poll_step(reader, &self.read, &mut self.ending, cx) {
-            Poll::Ready(step) => step,
+        let read = (self.read)(reader, cx);
+        if let Poll::Ready(Ok(Some(_))) = read {
+            // A peer that is faster than its reader would otherwise never meet the deadline.
+            if self.deadline.is_over() {
+                reader.source.give_no_more_credit();
+            }
+            return read;
+        }
+        self.poll_end(cx, read.map_ok(drop))
+    }
+
+    /// There is no message: is it the end?
+    fn poll_end(&mut self, cx: &mut Context<'_>, read: Poll<Result<(), Status>>) -> Poll<Read<T>> {
+        let Some(reader) = &mut self.reader else {
+            return Poll::Ready(Ok(None));
+        };
+        let end = match read {
+            Poll::Ready(Ok(())) => poll_trailers(reader, &mut self.ending, cx),
+            Poll::Ready(Err(status)) => Poll::Ready(Err(status)),
+            Poll::Pending => Poll::Pending,
+        };
+        let end = match end {
+            Poll::Ready(end) => end,
             Poll::Pending => {
                 ready!(self.deadline.poll(cx));
                 Err(deadline::exceeded(deadline::IN_ANSWER))
             }
         };
-        Poll::Ready(match step {
-            Ok(Step::Message(message, len)) => {
-                // A peer that is faster than its reader would otherwise never meet the deadline.
-                if self.deadline.is_over() {
-                    reader.source.give_no_more_credit();
-                }
-                Ok(Some((message, len)))
-            }
-            Ok(Step::End(trailers)) => self.end(Ok(trailers)).map(|()| None),
-            Err(status) => {
-                let status = {
-                    let over = self.deadline.is_over();
-                    deadline::settle(status, over, deadline::IN_ANSWER)
-                };
-                self.end(Err(status)).map(|()| None)
-            }
-        })
+        let end = end.map_err(|status| {
+            let over = self.deadline.is_over();
+            deadline::settle(status, over, deadline::IN_ANSWER)
+        });
+        Poll::Ready(self.end(end).map(|()| None))
     }
 
     /// Lets go of both lanes, and lets others see the end.
@@ -322,23 +324,19 @@ pub(crate) fn show_end(
     end
 }
 
-/// The next message, or the end as its side understands it.
-fn poll_step<T>(
+/// DATA has ended: the end of the stream as its side understands it, with a response's trailing metadata.
+fn poll_trailers(
     reader: &mut MessageReader,
-    read: &ReadNext<T>,
     ending: &mut Ending,
     cx: &mut Context<'_>,
-) -> Poll<Result<Step<T>, Status>> {
-    if let Some((message, len)) = ready!(read(reader, cx))? {
-        return Poll::Ready(Ok(Step::Message(message, len)));
-    }
+) -> Poll<Result<MetadataMap, Status>> {
     if let Ending::Request(retraction) = ending {
         ready!(retraction.poll_end(cx))?;
-        return Poll::Ready(Ok(Step::End(MetadataMap::new())));
+        return Poll::Ready(Ok(MetadataMap::new()));
     }
     //= GRPC-RES-TRAILERS  status in trailers, even when OK
     let trailers = ready!(reader.poll_trailers(cx))?;
-    Poll::Ready(trailers::read_end(trailers).map(Step::End))
+    Poll::Ready(trailers::read_end(trailers))
 }
 
 impl<T> Drop for Wire<T> {
