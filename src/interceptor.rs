@@ -84,6 +84,14 @@ pub trait AsyncInterceptor: Send + Sync + 'static {
         std::future::ready(Ok(request))
     }
 
+    /// Whether [`request`](Self::request) adds what nobody else may read: a token, a password. A client then refuses
+    /// to make the call on a plaintext connection, unless
+    /// `Endpoint::credentials_over_plaintext` allows it. Asked once, when the interceptor is set on a channel; a server
+    /// does not ask. Default: no.
+    fn adds_credentials(&self) -> bool {
+        false
+    }
+
     /// Sees and changes the response metadata: on a server before it is sent, on a client before
     /// the caller gets it. Not called where the call ends without any (Trailers-Only).
     fn response(&self, call: &InterceptedCall, metadata: &mut MetadataMap) {
@@ -107,6 +115,10 @@ impl<I: AsyncInterceptor> AsyncInterceptor for Arc<I> {
         request: Request<()>,
     ) -> impl Future<Output = Result<Request<()>, Status>> + Send {
         I::request(self, request)
+    }
+
+    fn adds_credentials(&self) -> bool {
+        I::adds_credentials(self)
     }
 
     fn response(&self, call: &InterceptedCall, metadata: &mut MetadataMap) {

@@ -68,6 +68,9 @@
 //! | `client` | yes | [`Channel`] and [`mod@client`] |
 //! | `codegen` | no | `temaki::codegen`, for build scripts |
 //! | `health` | no | `temaki::health`: the health protocol, with a reporter to say how things are |
+//! | `tls` | no | `temaki::tls`: TLS on both ends, by your own `rustls` configuration or crypto provider |
+//! | `tls-ring` | no | a crypto provider for `ServerTlsConfig` and `ClientTlsConfig`; it needs a C compiler |
+//! | `tls-native-roots`, `tls-webpki-roots` | no | the roots that the system, or Mozilla, trusts |
 //! | `tracing` | no | `tracing` events of the server: connections, calls, drain |
 //!
 //! A feature adds names. It never changes what the others do.
@@ -139,6 +142,9 @@ pub mod server;
 mod generated;
 #[cfg(feature = "health")]
 pub mod health;
+#[cfg(all(feature = "tls", any(feature = "server", feature = "client")))]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+pub mod tls;
 
 // the roof: other names for what is below
 #[cfg(any(feature = "server", feature = "client"))]

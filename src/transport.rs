@@ -10,6 +10,12 @@ pub use crate::client::{Channel, Endpoint};
 pub use crate::error::Error;
 #[cfg(feature = "server")]
 pub use crate::server::Server;
+#[cfg(all(feature = "tls", feature = "client"))]
+pub use crate::tls::ClientTlsConfig;
+#[cfg(all(feature = "tls", feature = "server"))]
+pub use crate::tls::ServerTlsConfig;
+#[cfg(all(feature = "tls", any(feature = "server", feature = "client")))]
+pub use crate::tls::{Certificate, Identity};
 #[cfg(feature = "client")]
 pub use http::Uri;
 
@@ -18,10 +24,14 @@ pub use http::Uri;
 pub mod server {
     pub use crate::connect_info::Connected;
     pub use crate::server::TcpIncoming;
+    #[cfg(feature = "tls")]
+    pub use crate::tls::TlsConnectInfo;
 }
 
 /// What a client calls through.
 #[cfg(feature = "client")]
 pub mod channel {
     pub use crate::client::{Channel, Endpoint};
+    #[cfg(feature = "tls")]
+    pub use crate::tls::ClientTlsConfig;
 }

@@ -78,7 +78,7 @@ impl Address {
         }
     }
 
-    /// The port, 1 to 65535: 80 where the target has none. `None` for a socket in the file system.
+    /// The port, 1 to 65535: 80, or 443 for `https://`, where the target has none. `None` for a socket in the file system.
     pub fn port(&self) -> Option<u16> {
         match &self.place {
             Place::Host { port, .. } => Some(*port),

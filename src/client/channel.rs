@@ -12,6 +12,7 @@ use super::connect::Connector;
 use super::connectivity::ConnectivityState;
 use super::endpoint::Endpoint;
 use super::held::Call;
+use super::secure::refuse_plaintext;
 use super::shapes;
 use super::subchannel::Subchannel;
 use super::tasks::Tasks;
@@ -38,6 +39,8 @@ pub struct Channel {
 struct Shared {
     subchannel: Arc<Subchannel>,
     template: RequestTemplate,
+    /// Whether calls may carry credentials.
+    allows_credentials: bool,
 }
 
 impl Channel {
@@ -47,6 +50,7 @@ impl Channel {
             shared: Arc::new(Shared {
                 subchannel,
                 template: endpoint.template(),
+                allows_credentials: endpoint.allows_credentials(),
             }),
             interceptors: Interceptors::default(),
             per_call: endpoint.per_call,
@@ -139,9 +143,14 @@ impl Channel {
         self
     }
 
-    /// As [`with_interceptor`](Self::with_interceptor), for one that waits or looks at answers too.
+    /// As [`with_interceptor`](Self::with_interceptor), for one that waits or looks at answers too. One that
+    /// [adds credentials](AsyncInterceptor::adds_credentials) does so on a private connection only.
     pub fn with_async_interceptor(mut self, interceptor: impl AsyncInterceptor) -> Self {
-        self.interceptors.push_async(interceptor);
+        if interceptor.adds_credentials() && !self.shared.allows_credentials {
+            self.interceptors.push(refuse_plaintext);
+        } else {
+            self.interceptors.push_async(interceptor);
+        }
         self
     }
 

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use bytes::Bytes;
 use h2::SendStream;
 use h2::client::{ResponseFuture, SendRequest};
+use http::uri::Scheme;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
@@ -24,6 +25,7 @@ use super::config::{PerConnection, PingPolicy};
 use super::connection;
 use super::dial::{Dialled, Dialler, Io};
 use super::race::{HEAD_START, race};
+use super::secure::Secured;
 use super::subchannel::Subchannel;
 use crate::conn::frame_meter::FrameMeter;
 use crate::conn::io::batched;
@@ -35,14 +37,20 @@ use crate::error::{Error, ErrorKind};
 pub(super) struct Connector {
     address: Address,
     dialler: Dialler,
+    /// What makes the stream private.
+    secured: Option<Secured>,
     /// For people: where it leads.
     name: String,
     /// The address that the last connection was made to or, where none was, began with.
     last: Arc<Mutex<Option<SocketAddr>>>,
 }
 
+/// Why nothing is dialled for `https://` without TLS.
+const NO_TLS: &str = "https:// needs TLS; configure it with Endpoint::tls_config (feature tls), bring a connector that \
+                      speaks it (connect_with_connector), or write http:// for plaintext";
+
 /// Why an attempt has failed.
-type Cause = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// What an attempt is made by.
 #[derive(Clone, Debug)]
@@ -98,9 +106,16 @@ impl Connector {
         Self {
             address,
             dialler,
+            secured: None,
             name,
             last: Arc::default(),
         }
+    }
+
+    /// With a step that makes each stream private.
+    pub(super) fn secured(mut self, by: Option<Secured>) -> Self {
+        self.secured = by;
+        self
     }
 
     /// For people: where it leads.
@@ -114,17 +129,36 @@ impl Connector {
         plan: &Plan,
         subchannel: &Weak<Subchannel>,
     ) -> Result<Made, Error> {
+        if self.cannot_be_private() {
+            return Err(self.failed("").with_source(NO_TLS));
+        }
         let made = match self.to_look_up() {
             Some((host, port)) => match look_up(host, port, &plan.config).await {
                 Ok(found) => return self.connect_to_one(found, plan, subchannel).await,
                 Err(cause) => Err(cause),
             },
             None => {
-                let dial = self.dialler.dial(&self.address, &plan.config);
+                let dial = self.dial(&self.address, &plan.config);
                 attempt(dial, plan, Reports::new(subchannel)).await
             }
         };
         made.map_err(|cause| self.failed("").with_source(cause))
+    }
+
+    /// A stream that carries HTTP/2.
+    async fn dial(&self, address: &Address, config: &PerConnection) -> io::Result<Dialled> {
+        let dialled = self.dialler.dial(address, config).await?;
+        match &self.secured {
+            None => Ok(dialled),
+            Some(secured) => secured.secure(dialled.io).await,
+        }
+    }
+
+    /// Whether a private connection is asked for, and nothing here can make one.
+    fn cannot_be_private(&self) -> bool {
+        self.secured.is_none()
+            && self.dialler.needs_lookup()
+            && self.address.uri().scheme() == Some(&Scheme::HTTPS)
     }
 
     /// The host and port of an address that dialling does not look up by itself.
@@ -145,7 +179,7 @@ impl Connector {
             let address = *address;
             async move {
                 let resolved = self.address.resolved_to(address);
-                let dial = self.dialler.dial(&resolved, &plan.config);
+                let dial = self.dial(&resolved, &plan.config);
                 let made = attempt(dial, plan, Reports::new(subchannel)).await?;
                 Ok((address, made))
             }
@@ -235,7 +269,7 @@ async fn shake_hands(io: Box<dyn Io>, plan: &Plan, reports: Reports) -> Result<M
             task.go_on();
             Ok(Made { connection, loss })
         }
-        Ok(Err(why)) => Err(why.into()),
+        Ok(Err(why)) => Err(why),
         Err(_) => Err("it was cancelled: its runtime has stopped".into()),
     }
 }

@@ -18,7 +18,7 @@ use super::admission::Places;
 use super::asked;
 use super::attempts::Reports;
 use super::config::PingPolicy;
-use super::connect::{self, Plan};
+use super::connect::{self, Cause, Plan};
 use super::dial::Io;
 use crate::conn::alarm::Alarm;
 use crate::conn::io::{BatchedIo, Outlet, Progress};
@@ -33,7 +33,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 const FAREWELL: Duration = Duration::from_secs(20);
 
 /// Whether the connection became READY, or why not.
-type Ready = oneshot::Sender<Result<(), String>>;
+type Ready = oneshot::Sender<Result<(), Cause>>;
 
 /// Runs a connection until it ends. It ends by itself when nobody holds `handle` any more.
 pub(super) fn run(
@@ -413,17 +413,17 @@ impl Connection {
             return;
         }
         let _ = ready.send(Err(match (diagnose(&self.outlet.first_bytes()), end) {
-            (Some(what), _) => what.to_owned(),
+            (Some(what), _) => what.into(),
             (None, End::H2(_)) if goaway.is_some() => {
                 let said = goaway.map(|goaway| goaway.to_string()).unwrap_or_default();
-                format!("the server turned the connection away: {said}")
+                format!("the server turned the connection away: {said}").into()
             }
             (None, End::H2(Ok(()))) => {
-                "the peer closed the connection before its SETTINGS came".to_owned()
+                "the peer closed the connection before its SETTINGS came".into()
             }
-            (None, End::H2(Err(error))) => format!("the peer does not speak HTTP/2: {error}"),
-            (None, End::Io(error)) => error.to_string(),
-            (None, End::Dead(why)) => why,
+            (None, End::H2(Err(error))) => not_http2(error, self.outlet.take_failure()),
+            (None, End::Io(error)) => error.into(),
+            (None, End::Dead(why)) => why.into(),
         }));
     }
 }
@@ -434,13 +434,24 @@ impl Drop for Connection {
     }
 }
 
+/// HTTP/2 did not begin. An error of the IO itself says more than that: a TLS server refuses a client when HTTP/2 has begun,
+/// for example.
+fn not_http2(error: h2::Error, own: Option<io::Error>) -> Cause {
+    match own {
+        Some(own) => own.into(),
+        None => format!("the peer does not speak HTTP/2: {error}").into(),
+    }
+}
+
 /// What a peer speaks that does not speak HTTP/2, by its first bytes.
 fn diagnose(first: &[u8]) -> Option<&'static str> {
     match first {
         [b'H', b'T', b'T', b'P', b'/', b'1', ..] => {
             Some("the peer answered HTTP/1.1; gRPC needs HTTP/2, so a proxy may stand between")
         }
-        [0x15, 0x03, ..] => Some("the peer speaks TLS; this connection is plaintext"),
+        [0x15, 0x03, ..] => Some(
+            "the peer speaks TLS, and this connection is plaintext; write https:// and configure TLS",
+        ),
         _ => None,
     }
 }

@@ -22,17 +22,17 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for IO {}
 
 /// A stream of bytes to the peer, on which nothing of HTTP/2 has been said.
-pub(super) struct Dialled {
-    pub(super) io: Box<dyn Io>,
-    pub(super) negotiated: Negotiated,
+pub(crate) struct Dialled {
+    pub(crate) io: Box<dyn Io>,
+    pub(crate) negotiated: Negotiated,
 }
 
 /// What both sides agreed on before HTTP/2.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Negotiated {
+pub(crate) struct Negotiated {
     /// The protocol by ALPN's name. `None`: nobody negotiated one, and HTTP/2 is spoken by prior knowledge (RFC 9113
     /// §3.3).
-    pub(super) protocol: Option<Vec<u8>>,
+    pub(crate) protocol: Option<Vec<u8>>,
 }
 
 impl Negotiated {

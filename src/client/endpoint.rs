@@ -1,6 +1,7 @@
 //! The knobs of a channel.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::Authority;
@@ -12,6 +13,7 @@ use super::channel::Channel;
 use super::config::{PerCall, PerConnection};
 use super::connect::Connector;
 use super::dial::Dialler;
+use super::secure::{Secure, Security};
 use super::target::{self, Target};
 use crate::conn::settings::Http2Settings;
 use crate::error::{Error, ErrorKind};
@@ -37,6 +39,7 @@ pub struct Endpoint {
     user_agent: HeaderValue,
     pub(super) per_call: PerCall,
     pub(super) per_connection: PerConnection,
+    security: Security,
 }
 
 //= KEEPALIVE-CLIENT  off by default, not under 10 s, 20 s for an answer
@@ -44,7 +47,8 @@ pub struct Endpoint {
 const MIN_KEEPALIVE: Duration = Duration::from_secs(10);
 
 impl Endpoint {
-    /// The endpoint at `http://host:port` or, on Unix systems, `unix:/path`.
+    /// The endpoint at `http://host:port`, at `https://host:port` or, on Unix systems, at `unix:/path`. An `https://` target
+    /// needs TLS as well (feature `tls`): `tls_config`.
     ///
     /// # Errors
     /// If the target is not understood; the error says what to write.
@@ -54,6 +58,7 @@ impl Endpoint {
             user_agent: HeaderValue::from_static(user_agent::USER_AGENT),
             per_call: PerCall::default(),
             per_connection: PerConnection::default(),
+            security: Security::default(),
         })
     }
 
@@ -250,6 +255,14 @@ impl Endpoint {
         self
     }
 
+    /// Whether an interceptor that [adds credentials](crate::AsyncInterceptor::adds_credentials) may do so on a plaintext
+    /// connection. Default: no, its calls end with UNAUTHENTICATED before anything is sent. Connections to `https://`
+    /// and `unix:` targets are not meant by it: they carry credentials always.
+    pub fn credentials_over_plaintext(mut self, allow: bool) -> Self {
+        self.security.credentials_over_plaintext = allow;
+        self
+    }
+
     /// `TCP_NODELAY`. Default: on, since whole batches are written and waiting gains nothing.
     pub fn tcp_nodelay(mut self, on: bool) -> Self {
         self.per_connection.socket.nodelay = on;
@@ -289,11 +302,12 @@ impl Endpoint {
 
     /// A channel that connects when the first call is made.
     pub fn connect_lazy(&self) -> Channel {
-        Channel::new(self, Connector::plain(self.target.address.clone()))
+        let connector = Connector::plain(self.target.address.clone());
+        Channel::new(self, connector.secured(self.security.secured(&self.target)))
     }
 
     /// As [`connect`](Self::connect), over connections that `connector` makes: a proxy, a test's pipe, TLS of
-    /// your own. The connector is called whenever a connection is needed, with the [`Address`] of the target. It
+    /// your own. If the endpoint has a TLS configuration, TLS is spoken over them. The connector is called whenever a connection is needed, with the [`Address`] of the target. It
     /// looks up names itself.
     ///
     /// # Errors
@@ -318,7 +332,7 @@ impl Endpoint {
     {
         let dialler = Dialler::custom(connector);
         let connector = Connector::custom(self.target.address.clone(), dialler);
-        Channel::new(self, connector)
+        Channel::new(self, connector.secured(self.security.secured(&self.target)))
     }
 
     /// A channel over one connection that is there already. When it is lost, calls fail.
@@ -339,6 +353,24 @@ impl Endpoint {
             }
         })
         .await
+    }
+
+    /// Has each connection made private by `step` before HTTP/2 begins.
+    ///
+    /// # Errors
+    /// If the target is `http://`.
+    #[cfg_attr(
+        not(feature = "tls"),
+        allow(dead_code, reason = "of the feature `tls`")
+    )]
+    pub(crate) fn secured_by(mut self, step: Arc<dyn Secure>) -> Result<Self, Error> {
+        self.security.set(step, &mut self.target)?;
+        Ok(self)
+    }
+
+    /// Whether calls of its channels may carry credentials.
+    pub(super) fn allows_credentials(&self) -> bool {
+        self.security.allows_credentials(&self.target)
     }
 
     pub(super) fn template(&self) -> RequestTemplate {

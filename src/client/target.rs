@@ -1,4 +1,4 @@
-//! Where to? A target as people write it: `http://host:port`, `unix:/path`.
+//! Where to? A target as people write it: `http://host:port`, `https://host:port`, `unix:/path`.
 //!
 //! Spec: RFC 3986; gRPC's naming.md for the forms that are understood and not taken. An error says what to write
 //! instead, where it can be told from what was written. A target that holds an `@` is not shown in any: what stands
@@ -48,14 +48,13 @@ fn understand(target: &str) -> Result<Target, String> {
     };
     match scheme.to_ascii_lowercase().as_str() {
         "http" => match rest.strip_prefix("//") {
-            Some(rest) => http(rest),
+            Some(rest) => http(rest, Scheme::HTTP),
             None => Err(format!("after http: come two slashes; {}", advice(rest))),
         },
-        "https" => Err(
-            "TLS is not built in; write http:// for plaintext, or bring a connector that speaks TLS \
-             (connect_with_connector)"
-                .into(),
-        ),
+        "https" => match rest.strip_prefix("//") {
+            Some(rest) => http(rest, Scheme::HTTPS),
+            None => Err("after https: come two slashes; write https://host:port".into()),
+        },
         "unix" => unix(rest),
         "unix-abstract" => Err(
             "abstract sockets are not built in; write unix:/path/of/the/socket, or bring a connector \
@@ -104,7 +103,7 @@ fn advice(rest: &str) -> String {
         Ok(address) => format!("[{address}]"),
         Err(_) => host,
     };
-    if http(&host).is_ok() {
+    if http(&host, Scheme::HTTP).is_ok() {
         format!("write http://{host}")
     } else {
         "write http://host:port or unix:/path".to_owned()
@@ -134,13 +133,13 @@ fn unix(rest: &str) -> Result<Target, String> {
     })
 }
 
-/// What comes after `http://`.
-fn http(rest: &str) -> Result<Target, String> {
+/// What comes after `http://` or `https://`.
+fn http(rest: &str, scheme: Scheme) -> Result<Target, String> {
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     if let Some(end) = rest.find(['/', '?', '#']) {
         let more = &rest[end..];
         return Err(format!(
-            "expected http://host:port and nothing more, and not {more:?}: a method's path is its own"
+            "expected {scheme}://host:port and nothing more, and not {more:?}: a method's path is its own"
         ));
     }
     if rest.contains('@') {
@@ -148,9 +147,9 @@ fn http(rest: &str) -> Result<Target, String> {
     }
     let (host, port) = match rest.strip_prefix('[') {
         Some(rest) => {
-            let (host, port) = rest
-                .split_once(']')
-                .ok_or("the bracket is not closed; write http://[address]:port")?;
+            let (host, port) = rest.split_once(']').ok_or_else(|| {
+                format!("the bracket is not closed; write {scheme}://[address]:port")
+            })?;
             if host.contains('%') {
                 return Err(format!(
                     "the zone of an IPv6 address, as in {host:?}, is not taken; bring a connector that dials it \
@@ -166,17 +165,19 @@ fn http(rest: &str) -> Result<Target, String> {
         }
         None if rest.matches(':').count() > 1 => {
             return Err(match rest.parse::<Ipv6Addr>() {
-                Ok(_) => format!("an IPv6 address stands in brackets; write http://[{rest}]"),
-                Err(_) => "it has more than one colon; write http://host:port, or http://[address]:port for IPv6"
-                    .into(),
+                Ok(_) => format!("an IPv6 address stands in brackets; write {scheme}://[{rest}]"),
+                Err(_) => format!(
+                    "it has more than one colon; write {scheme}://host:port, or {scheme}://[address]:port for IPv6"
+                ),
             });
         }
         None => rest.split_at(rest.find(':').unwrap_or(rest.len())),
     };
     if host.is_empty() {
-        return Err("no host; write http://host:port".into());
+        return Err(format!("no host; write {scheme}://host:port"));
     }
     let port = match port.strip_prefix(':') {
+        None if port.is_empty() && scheme == Scheme::HTTPS => 443,
         None if port.is_empty() => 80,
         Some(digits) if !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit()) => {
             match digits.parse() {
@@ -189,15 +190,15 @@ fn http(rest: &str) -> Result<Target, String> {
                 Err(_) => return Err(format!("{digits} is no port: they go from 1 to 65535")),
             }
         }
-        _ => return Err(format!("{port:?} is no port; write http://host:port")),
+        _ => return Err(format!("{port:?} is no port; write {scheme}://host:port")),
     };
-    let not_understood = || "expected http://host:port and nothing more".to_owned();
+    let not_understood = || format!("expected {scheme}://host:port and nothing more");
     let authority: Authority = rest.parse().map_err(|_| not_understood())?;
-    let uri = format!("http://{authority}/").parse();
+    let uri = format!("{scheme}://{authority}/").parse();
     let uri = uri.map_err(|_| not_understood())?;
     Ok(Target {
         address: Address::of_host(uri, host.to_owned(), port),
-        scheme: Scheme::HTTP,
+        scheme,
         authority,
     })
 }
@@ -218,7 +219,7 @@ mod tests {
         }
         type Row<'a> = (&'a str, Result<Place<'a>, &'a str>, &'a str);
         #[rustfmt::skip]
-        let rows: [Row<'_>; 51] = [
+        let rows: [Row<'_>; 54] = [
             ("http://localhost:50051", tcp("localhost", 50051), "the usual"),
             ("http://localhost:50051/", tcp("localhost", 50051), "as a browser writes it"),
             ("HTTP://localhost:50051", tcp("localhost", 50051), "a scheme has no case"),
@@ -258,7 +259,10 @@ mod tests {
             ("ipv6:%5B::1%5D:80", Err("write http://[::1]:80"), "escaped"),
             ("ipv6:::1", Err("write http://[::1]"), "no brackets"),
             ("unix-abstract:name", Err("write unix:/path"), "no file"),
-            ("https://localhost", Err("TLS is not built in; write http://"), "TLS"),
+            ("https://localhost", tcp("localhost", 443), "TLS, at its own port"),
+            ("HTTPS://[::1]:8443", tcp("::1", 8443), "TLS, at another"),
+            ("https:host", Err("write https://host:port"), "no slashes"),
+            ("https://", Err("no host; write https://host:port"), "nothing"),
             ("grpc://localhost:1", Err("write http://localhost:1"), "not a scheme of ours"),
             ("http://localhost:50051/v1", Err("nothing more, and not \"/v1\""), "a path"),
             ("http://localhost?a=b", Err("and nothing more"), "a query"),

@@ -31,7 +31,7 @@ const FLOORS: [(u8, &[&str]); 5] = [
     ),
     (2, &["call", "compression", "conn"]),
     (3, &["server", "client"]),
-    (4, &["health", "generated"]),
+    (4, &["health", "tls", "generated"]),
 ];
 
 /// Files that belong to no floor: they only name what the floors have. `guide` is documentation.

@@ -18,6 +18,9 @@ pub(super) struct Reasons {
     /// The end of reading is an error that says why.
     #[cfg(feature = "client")]
     explains_ends: bool,
+    /// What reading failed with. `h2` keeps the kind and the text of an error, and not the error.
+    #[cfg(feature = "client")]
+    failure: Option<io::Error>,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
@@ -33,7 +36,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
     /// Reading has ended so.
     #[cfg(feature = "client")]
     #[cold]
-    pub(super) fn explain(&self, end: io::Result<()>) -> io::Result<()> {
+    pub(super) fn explain(&mut self, end: io::Result<()>) -> io::Result<()> {
+        let end = end.map_err(|error| self.keep(error));
         if !self.reasons.explains_ends || self.meter.verdict().is_some() {
             return end;
         }
@@ -47,6 +51,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
             None => end,
         }
     }
+
+    /// Keeps an error that says more than its kind, and returns one like it.
+    #[cfg(feature = "client")]
+    fn keep(&mut self, error: io::Error) -> io::Error {
+        if error.get_ref().is_none() {
+            return error;
+        }
+        let like_it = io::Error::new(error.kind(), error.to_string());
+        self.reasons.failure = Some(error);
+        like_it
+    }
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
@@ -54,6 +69,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
     #[cfg(feature = "client")]
     pub(crate) fn explain_ends(&self) {
         lock(&self.0).reasons.explains_ends = true;
+    }
+
+    /// What the IO's own error was when reading failed, if there was one. It is given once.
+    #[cfg(feature = "client")]
+    pub(crate) fn take_failure(&self) -> Option<io::Error> {
+        lock(&self.0).reasons.failure.take()
     }
 
     /// From here on reads and writes fail with this text: so `h2` tells it to all streams.
