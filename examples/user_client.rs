@@ -15,6 +15,8 @@ mod csv;
 mod import;
 #[path = "user_service/progress.rs"]
 mod progress;
+#[path = "user_service/tls.rs"]
+mod tls;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -30,6 +32,8 @@ use temaki_protos::user::{
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 
+use crate::tls::Tls;
+
 const HELP: &str = "\
 Calls the user service.
 
@@ -42,6 +46,9 @@ Usage: user_client [--addr ADDR] COMMAND
   resolve [NAME...]   print UUID and name for each name, or for each line of the standard input (ResolveUsers)
 
   --addr ADDR         host and port of the server [default: 127.0.0.1:50051]
+  --ca FILE           call in TLS, and trust what this authority issues (built with --features tls-ring)
+  --tls-cert FILE, --tls-key FILE
+                      the certificate and key to show to a server that asks for one
   --help              print this
 
 Exit status: 0 done; 1 the call failed, a name was not found, a line was rejected; 2 a wrong command or flag.
@@ -71,11 +78,11 @@ enum Command {
 
 fn main() -> ExitCode {
     let (status, sentence) = match parse(lexopt::Parser::from_env()) {
-        Ok((_, Command::Help)) => {
+        Ok((_, _, Command::Help)) => {
             print!("{HELP}");
             return ExitCode::SUCCESS;
         }
-        Ok((addr, command)) => match run(&addr, command) {
+        Ok((addr, tls, command)) => match run(&addr, &tls, command) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(sentence) => (1, sentence),
         },
@@ -85,11 +92,12 @@ fn main() -> ExitCode {
     ExitCode::from(status)
 }
 
-fn parse(mut args: lexopt::Parser) -> Result<(String, Command), String> {
+fn parse(mut args: lexopt::Parser) -> Result<(String, Tls, Command), String> {
+    let mut tls = Tls::default();
     let (mut addr, mut words) = ("127.0.0.1:50051".to_owned(), Vec::new());
     while let Some(arg) = args.next().map_err(|error| error.to_string())? {
         match arg {
-            Long("help") | Short('h') => return Ok((addr, Command::Help)),
+            Long("help") | Short('h') => return Ok((addr, tls, Command::Help)),
             Long("addr") => {
                 let value = args.value();
                 addr = text(value.map_err(|_| "--addr needs a value; --help lists the flags")?)?;
@@ -100,6 +108,9 @@ fn parse(mut args: lexopt::Parser) -> Result<(String, Command), String> {
                     ));
                 }
             }
+            Long("ca") => tls.ca = Some(file(&mut args, "--ca")?),
+            Long("tls-cert") => tls.certificate = Some(file(&mut args, "--tls-cert")?),
+            Long("tls-key") => tls.key = Some(file(&mut args, "--tls-key")?),
             Value(word) => words.push(text(word)?),
             other => {
                 return Err(format!(
@@ -138,7 +149,14 @@ fn parse(mut args: lexopt::Parser) -> Result<(String, Command), String> {
             ));
         }
     };
-    Ok((addr, command))
+    tls.check(false)?;
+    Ok((addr, tls, command))
+}
+
+fn file(args: &mut lexopt::Parser, flag: &str) -> Result<PathBuf, String> {
+    let value = args.value();
+    let value = value.map_err(|_| format!("{flag} needs a value; --help lists the flags"))?;
+    Ok(value.into())
 }
 
 fn text(word: std::ffi::OsString) -> Result<String, String> {
@@ -147,10 +165,11 @@ fn text(word: std::ffi::OsString) -> Result<String, String> {
 }
 
 #[tokio::main]
-async fn run(addr: &str, command: Command) -> Result<(), String> {
-    let client = UserServiceClient::connect(format!("http://{addr}"))
-        .await
-        .map_err(|error| format!("{error}; --addr says where the user service is"))?;
+async fn run(addr: &str, tls: &Tls, command: Command) -> Result<(), String> {
+    let channel = tls.connect(addr).await;
+    let channel =
+        channel.map_err(|error| format!("{error}; --addr says where the user service is"))?;
+    let client = UserServiceClient::new(channel);
     match command {
         Command::Help => Ok(()),
         Command::Get {

@@ -6,15 +6,21 @@ use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
+use crate::tls::Tls;
+
 pub const HELP: &str = "\
 A user service on gRPC, with its users in one file.
 
-Usage: user_service [--addr ADDR] [--db FILE] [--import FILE] [--once]
+Usage: user_service [--addr ADDR] [--db FILE] [--import FILE] [--once] [--tls-cert FILE --tls-key FILE --ca FILE [--mutual]]
 
   --addr ADDR    where to listen; port 0 lets the system choose [default: 127.0.0.1:50051]
   --db FILE      the store, made if it is not there [default: temaki-users.redb in the temporary directory]
   --import FILE  before serving on, add the users of a CSV file: `username,password_hash` in each line
   --once         end after the first call instead of serving until Ctrl-C or SIGTERM
+  --tls-cert FILE, --tls-key FILE
+                 serve in TLS, with this certificate and key (built with --features tls-ring; scripts/dev_ca makes some)
+  --ca FILE      who has issued the certificate: this program is its own first client, and trusts it
+  --mutual       ask clients for a certificate of --ca, too
   --help         print this
 
 Exit status: 0 done; 1 it could not be done (address in use, store or file not readable,
@@ -33,6 +39,7 @@ pub struct Flags {
     pub db: PathBuf,
     pub import: Option<PathBuf>,
     pub once: bool,
+    pub tls: Tls,
 }
 
 impl Default for Flags {
@@ -42,6 +49,7 @@ impl Default for Flags {
             db: std::env::temp_dir().join("temaki-users.redb"),
             import: None,
             once: false,
+            tls: Tls::default(),
         }
     }
 }
@@ -56,9 +64,16 @@ pub fn parse(mut args: lexopt::Parser) -> Result<Command, String> {
             Long("db") => flags.db = value(&mut args, "--db")?.into(),
             Long("import") => flags.import = Some(value(&mut args, "--import")?.into()),
             Long("once") => flags.once = true,
+            Long("tls-cert") => {
+                flags.tls.certificate = Some(value(&mut args, "--tls-cert")?.into());
+            }
+            Long("tls-key") => flags.tls.key = Some(value(&mut args, "--tls-key")?.into()),
+            Long("ca") => flags.tls.ca = Some(value(&mut args, "--ca")?.into()),
+            Long("mutual") => flags.tls.mutual = true,
             other => return Err(format!("{}; --help lists the flags", other.unexpected())),
         }
     }
+    flags.tls.check(true)?;
     Ok(Command::Serve(flags))
 }
 

@@ -8,6 +8,7 @@ use temaki_protos::user::user_service_client::UserServiceClient;
 use temaki_protos::user::{GetUserRequest, RegisterUserRequest};
 
 use crate::say::say;
+use crate::tls::Tls;
 
 /// Registered at the first start, so that there is somebody to ask for.
 const NAME: &str = "alice";
@@ -16,15 +17,18 @@ const PASSWORD_HASH: &str = "wonderland";
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-pub async fn connect(addr: SocketAddr) -> Result<UserServiceClient, String> {
-    UserServiceClient::connect(format!("http://{}", reachable(addr)))
-        .await
-        .map_err(|error| error.to_string())
+pub async fn connect(addr: SocketAddr, tls: &Tls) -> Result<UserServiceClient, String> {
+    let channel = tls.connect(&reachable(addr).to_string()).await?;
+    Ok(UserServiceClient::new(channel))
 }
 
 /// Registers alice if she is not there, asks for her UUID and prints it, with the way to do the
 /// same from elsewhere.
-pub async fn ask_for_alice(client: &UserServiceClient, addr: SocketAddr) -> Result<(), String> {
+pub async fn ask_for_alice(
+    client: &UserServiceClient,
+    addr: SocketAddr,
+    tls: &Tls,
+) -> Result<(), String> {
     let mut alice = Request::new(RegisterUserRequest {
         username: NAME.into(),
         password_hash: PASSWORD_HASH.into(),
@@ -53,7 +57,11 @@ pub async fn ask_for_alice(client: &UserServiceClient, addr: SocketAddr) -> Resu
         }
         Err(status) => return Err(format!("GetUserUUID failed: {status}")),
     }
-    say(from_elsewhere(reachable(addr)));
+    if tls.is_on() {
+        say("in TLS; examples/user_client.rs has --ca, --tls-cert and --tls-key as well");
+    } else {
+        say(from_elsewhere(reachable(addr)));
+    }
     Ok(())
 }
 

@@ -15,6 +15,7 @@
 //! | `limits` | what the service takes at most |
 //! | `store` | the file (redb) |
 //! | `password`, `blocking` | hashing (argon2), and where it runs |
+//! | `tls` | `--tls-cert` and its like: TLS on both ends; `examples/user_client.rs` uses it too |
 //! | `hello` | the first call, and how to make it from other languages |
 //! | `import`, `csv`, `progress` | `--import`, a client of the service; `examples/user_client.rs` uses them too |
 #![allow(
@@ -35,14 +36,18 @@ mod say;
 mod service;
 mod signals;
 mod store;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+#[cfg(feature = "tls-ring")]
+use std::time::Duration;
 
 use temaki::Server;
-use temaki::server::TcpIncoming;
+use temaki::server::{DrainReport, TcpIncoming};
 use temaki_protos::user::user_service_server::UserServiceServer;
+use tokio::task::JoinHandle;
 
 use crate::flags::{Command, Flags};
 use crate::import::Imported;
@@ -50,6 +55,7 @@ use crate::say::say;
 use crate::service::Users;
 use crate::signals::Signals;
 use crate::store::Store;
+use crate::tls::Tls;
 
 fn main() -> ExitCode {
     let flags = match flags::parse(lexopt::Parser::from_env()) {
@@ -105,8 +111,8 @@ async fn run(flags: Flags) -> Result<(), String> {
         .initial_stream_window_size(64 * 1024)
         .add_service(users);
     // `stopped` ends when `stop` is dropped.
-    let server = server.serve_with_incoming_shutdown(incoming, async move { drop(stopped.await) });
-    let mut server = tokio::spawn(server);
+    let stopped = async move { drop(stopped.await) };
+    let mut server = serve(server, &flags.tls, incoming, stopped)?;
 
     say(format_args!("serving {} on {addr}", flags.db.display()));
     let mut importing = None;
@@ -134,6 +140,38 @@ async fn run(flags: Flags) -> Result<(), String> {
     outcome
 }
 
+type Served = JoinHandle<Result<DrainReport, temaki::Error>>;
+
+/// Serves in a task, in TLS if that is asked for.
+fn serve(
+    server: Server,
+    tls: &Tls,
+    incoming: TcpIncoming,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) -> Result<Served, String> {
+    #[cfg(feature = "tls-ring")]
+    if let Some(files) = tls::files(tls) {
+        let tls = files.load().map_err(|error| error.to_string())?;
+        let changes = files.watch(
+            tls.clone(),
+            Duration::from_secs(60),
+            |outcome| match outcome {
+                Ok(()) => say("the certificates are new"),
+                Err(error) => say(format_args!("the certificates stay as they were: {error}")),
+            },
+        );
+        tokio::spawn(changes);
+        let server = server.handshake(tls);
+        return Ok(tokio::spawn(
+            server.serve_with_incoming_shutdown(incoming, stopped),
+        ));
+    }
+    let _ = tls;
+    Ok(tokio::spawn(
+        server.serve_with_incoming_shutdown(incoming, stopped),
+    ))
+}
+
 /// The sentence about an import that a signal has ended.
 fn cut_short(total: &Imported) -> String {
     format!(
@@ -147,8 +185,8 @@ async fn work(
     flags: &Flags,
     importing: &mut Option<Imported>,
 ) -> Result<(), String> {
-    let client = hello::connect(addr).await?;
-    hello::ask_for_alice(&client, addr).await?;
+    let client = hello::connect(addr, &flags.tls).await?;
+    hello::ask_for_alice(&client, addr, &flags.tls).await?;
     let mut rejected = 0;
     if let Some(file) = &flags.import {
         let total = importing.insert(Imported::default());
