@@ -4,11 +4,11 @@
 //! ```text
 //! scripts/dev_ca certs
 //! cargo run --features tls-ring --example tls_server -- certs/server.pem certs/server.key
-//! cargo run --features tls-ring --example tls_client -- certs/ca.pem
+//! cargo run --features tls-ring --example tls_client -- localhost:50051 certs/ca.pem
 //! ```
 //!
 //! With client certificates, the server takes `certs/ca.pem` as its third argument, and the client
-//! `certs/client.pem certs/client.key` as its second and third. The server reads its files anew when they change.
+//! `certs/client.pem certs/client.key` as its third and fourth. The server reads its files anew when they change.
 
 use std::time::Duration;
 

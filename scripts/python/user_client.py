@@ -1,4 +1,6 @@
-"""A stock grpcio client against the user service: user_client.py ADDRESS
+"""A stock grpcio client against the user service: user_client.py ADDRESS [CA [CERTIFICATE KEY]]
+
+With more than the address it calls in TLS.
 
 The clients in the other languages (scripts/node, go, java, cpp) make the same checks, in this order.
 """
@@ -15,6 +17,13 @@ import user_pb2_grpc
 
 Code = grpc.StatusCode
 ALICE = pb.GetUserRequest(username="alice", password_hash="wonderland")
+
+
+def channel_by(address, ca=None, certificate=None, key=None):
+    if ca is None:
+        return grpc.insecure_channel(address)
+    files = [open(name, "rb").read() if name else None for name in (ca, key, certificate)]
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(*files))
 
 
 def names(users):
@@ -238,7 +247,7 @@ def many_at_once_and_all_the_same(stub):
 
 
 if __name__ == "__main__":
-    with grpc.insecure_channel(sys.argv[1]) as channel:
+    with channel_by(*sys.argv[1:]) as channel:
         stub = user_pb2_grpc.UserServiceStub(channel)
         stub.channel = channel
         run(stub)
