@@ -14,14 +14,14 @@ use crate::metadata::MetadataMap;
 use crate::status::{Origin, Status};
 use crate::trailers;
 use crate::wire::code::Code;
-use crate::wire::content_coding::{ContentCoding, ContentCodings};
 use crate::wire::content_type::{self, ContentType};
-use crate::wire::{self, mapping, timeout};
+use crate::wire::{self, content_coding, mapping, timeout};
 
 // Names are compared as names, which for those that HTTP knows is a comparison of two numbers.
 static GRPC_TIMEOUT: HeaderName = HeaderName::from_static(wire::GRPC_TIMEOUT);
-static GRPC_ENCODING: HeaderName = HeaderName::from_static(wire::GRPC_ENCODING);
-const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static(wire::GRPC_ACCEPT_ENCODING);
+pub(crate) static GRPC_ENCODING: HeaderName = HeaderName::from_static(wire::GRPC_ENCODING);
+pub(crate) static GRPC_ACCEPT_ENCODING: HeaderName =
+    HeaderName::from_static(wire::GRPC_ACCEPT_ENCODING);
 const APPLICATION_GRPC: HeaderValue = HeaderValue::from_static(content_type::APPLICATION_GRPC);
 
 /// A request that is refused before its handler is looked for, or run.
@@ -31,15 +31,22 @@ pub(crate) enum Refusal {
     Http(StatusCode),
     /// gRPC, and wrong: Trailers-Only.
     Grpc(Status),
-    /// gRPC in an encoding we cannot read: Trailers-Only, and the list of those we can.
-    Encoding(Status),
 }
 
-/// Reads a request's headers; gives the timeout that the caller set.
-pub(crate) fn read_request(
+/// What a request says of itself.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct RequestHead<'a> {
+    /// How long the client will wait.
+    pub(crate) timeout: Option<Duration>,
+    /// The coding of the messages that are flagged as compressed, if it is not `identity`.
+    pub(crate) encoding: Option<&'a HeaderValue>,
+}
+
+/// Reads a request's headers.
+pub(crate) fn read_request<'a>(
     method: &Method,
-    headers: &HeaderMap,
-) -> Result<Option<Duration>, Refusal> {
+    headers: &'a HeaderMap,
+) -> Result<RequestHead<'a>, Refusal> {
     //= GRPC-METHOD-POST  request method is POST
     if method != Method::POST {
         return Err(Refusal::Http(StatusCode::METHOD_NOT_ALLOWED));
@@ -67,16 +74,16 @@ pub(crate) fn read_request(
         Some(ContentType::Other(subtype)) => return Err(Refusal::Grpc(unknown_subtype(subtype))),
         None => return Err(Refusal::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
     }
-    if let Some(name) = encoding {
-        if ContentCoding::parse(name.as_bytes()) != Some(ContentCoding::Identity) {
-            return Err(Refusal::Encoding(unsupported_encoding(name)));
-        }
-    }
     let timeout = timeout.map(|value| timeout::decode(value.as_bytes()));
-    timeout.transpose().map_err(|error| {
+    let timeout = timeout.transpose().map_err(|error| {
         //= CODE-LIB-ONLY  INVALID_ARGUMENT would fit better, but is the application's to use
         let message = format!("malformed grpc-timeout: {error}");
         Refusal::Grpc(Status::library(Code::Internal, message, Origin::Protocol))
+    })?;
+    Ok(RequestHead {
+        timeout,
+        encoding: encoding
+            .filter(|it| !content_coding::is(it.as_bytes(), content_coding::IDENTITY)),
     })
 }
 
@@ -84,14 +91,6 @@ fn unknown_subtype(subtype: &str) -> Status {
     let message = format!(
         "content-type application/grpc+{subtype} is not served here; expected application/grpc+proto"
     );
-    Status::library(Code::Unimplemented, message, Origin::Protocol)
-}
-
-fn unsupported_encoding(name: &HeaderValue) -> Status {
-    //= COMP-UNSUPPORTED  unknown request encoding: UNIMPLEMENTED and say what is accepted
-    let name = String::from_utf8_lossy(name.as_bytes());
-    let accepted = ContentCodings::NONE.wire();
-    let message = format!("grpc-encoding {name} is not supported; accepted here: {accepted}");
     Status::library(Code::Unimplemented, message, Origin::Protocol)
 }
 
@@ -108,10 +107,14 @@ pub(crate) fn write_http(status: StatusCode) -> http::Response<()> {
 }
 
 /// Response-Headers, before messages.
-pub(crate) fn write_response(metadata: &MetadataMap) -> http::Response<()> {
+pub(crate) fn write_response(
+    metadata: &MetadataMap,
+    add_codings: impl FnOnce(&mut HeaderMap),
+) -> http::Response<()> {
     //= GRPC-RES-200  gRPC outcomes travel under HTTP 200
     let mut headers = header_map::with_room(metadata.as_headers().len());
     headers.insert(CONTENT_TYPE, APPLICATION_GRPC);
+    add_codings(&mut headers);
     metadata.extend_headers(&mut headers);
     let mut response = http::Response::new(());
     *response.headers_mut() = headers;
@@ -121,15 +124,12 @@ pub(crate) fn write_response(metadata: &MetadataMap) -> http::Response<()> {
 /// Trailers-Only: headers and trailers in one, for a call that ends before its first message.
 pub(crate) fn write_trailers_only(
     mut end: HeaderMap,
-    accept: Option<ContentCodings>,
+    accept: Option<HeaderValue>,
 ) -> http::Response<()> {
     //= GRPC-RES-TRAILERS-ONLY  immediate failure as one HEADERS with END_STREAM
     end.insert(CONTENT_TYPE, APPLICATION_GRPC);
     if let Some(codings) = accept {
-        end.insert(
-            GRPC_ACCEPT_ENCODING,
-            HeaderValue::from_static(codings.wire()),
-        );
+        end.insert(&GRPC_ACCEPT_ENCODING, codings);
     }
     let mut response = http::Response::new(());
     *response.headers_mut() = end;
@@ -187,13 +187,14 @@ impl RequestTemplate {
     }
 }
 
-/// Request-Headers.
+/// Request-Headers. `add_codings` adds those of a call that compresses.
 #[inline]
 pub(crate) fn write_request(
     template: &RequestTemplate,
     path: http::uri::PathAndQuery,
     timeout: Option<Duration>,
     metadata: &MetadataMap,
+    add_codings: impl FnOnce(&mut HeaderMap),
 ) -> http::Request<()> {
     let mut request = http::Request::new(());
     *request.method_mut() = Method::POST;
@@ -217,6 +218,7 @@ pub(crate) fn write_request(
             headers
         }
     };
+    add_codings(request.headers_mut());
     if !metadata.is_empty() {
         metadata.extend_headers(request.headers_mut());
     }
@@ -228,6 +230,8 @@ pub(crate) fn write_request(
 pub(crate) enum ResponseHead {
     /// Response-Headers: messages and trailers follow.
     Open(MetadataMap),
+    /// The same, and the messages that are flagged as compressed are in this coding.
+    Coded(Box<(MetadataMap, HeaderValue)>),
     /// Trailers-Only: the call is over.
     Over(Result<MetadataMap, Status>),
     /// Not gRPC. The status says what was found; the start of the body, if any, may be added to it.
@@ -260,10 +264,9 @@ pub(crate) fn read_response(status: StatusCode, headers: HeaderMap, is_end: bool
     match found.and_then(|value| content_type::parse(value.as_bytes())) {
         Some(ContentType::Proto) if is_end => ResponseHead::Over(trailers::read_end(Some(headers))),
         Some(ContentType::Proto) => match encoding {
-            Some(name)
-                if ContentCoding::parse(name.as_bytes()) != Some(ContentCoding::Identity) =>
-            {
-                ResponseHead::Foreign(unreadable_encoding(name))
+            Some(name) if !content_coding::is(name.as_bytes(), content_coding::IDENTITY) => {
+                let name = name.clone();
+                ResponseHead::Coded(Box::new((MetadataMap::from_headers(headers), name)))
             }
             _ => ResponseHead::Open(MetadataMap::from_headers(headers)),
         },
@@ -282,14 +285,6 @@ pub(crate) fn read_response(status: StatusCode, headers: HeaderMap, is_end: bool
             ))
         }
     }
-}
-
-fn unreadable_encoding(name: &HeaderValue) -> Status {
-    let name = String::from_utf8_lossy(name.as_bytes());
-    foreign(
-        Code::Internal,
-        format!("the answer is in grpc-encoding {name}, which this client did not offer"),
-    )
 }
 
 fn foreign(code: Code, message: String) -> Status {
@@ -318,25 +313,22 @@ mod tests {
     fn code_of(refusal: Refusal) -> Result<StatusCode, Code> {
         match refusal {
             Refusal::Http(status) => Ok(status),
-            Refusal::Grpc(status) | Refusal::Encoding(status) => Err(status.code()),
+            Refusal::Grpc(status) => Err(status.code()),
         }
     }
 
     //= GRPC-METHOD-POST  type=test
     //= GRPC-CT-415  type=test
-    //= COMP-UNSUPPORTED  type=test
     #[test]
     fn b01_to_b12_what_is_refused_before_any_handler() {
         const GRPC: (&str, &str) = ("content-type", "application/grpc");
         #[rustfmt::skip]
-        let rows: [(Method, Pairs, _, &str); 9] = [
+        let rows: [(Method, Pairs, _, &str); 7] = [
             (Method::GET, &[GRPC], Ok(405), "a browser"),
             (Method::PUT, &[GRPC], Ok(405), "no other verb either"),
             (POST, &[], Ok(415), "no content-type"),
             (POST, &[("content-type", "application/grpcfoo")], Ok(415), "another media type"),
             (POST, &[("content-type", "application/grpc+json")], Err(Code::Unimplemented), "gRPC, in a format that is not served"),
-            (POST, &[GRPC, ("grpc-encoding", "gzip")], Err(Code::Unimplemented), "an encoding we cannot read"),
-            (POST, &[GRPC, ("grpc-encoding", "nonsense")], Err(Code::Unimplemented), "one that nobody knows"),
             (POST, &[GRPC, ("grpc-timeout", "123456789S")], Err(Code::Internal), "nine digits"),
             (POST, &[GRPC, ("grpc-timeout", "5")], Err(Code::Internal), "no unit"),
         ];
@@ -344,17 +336,6 @@ mod tests {
             let refused = code_of(read_request(&method, &headers(pairs)).unwrap_err());
             assert_eq!(refused.map(|status| status.as_u16()), expected, "{why}");
         }
-        let gzip = headers(&[GRPC, ("grpc-encoding", "gzip")]);
-        let Err(Refusal::Encoding(status)) = read_request(&POST, &gzip) else {
-            panic!("the answer to a foreign encoding lists ours");
-        };
-        assert!(
-            status.message().contains("accepted here: identity"),
-            "{status}"
-        );
-        let end = trailers::write_status(&status);
-        let answer = write_trailers_only(end, Some(ContentCodings::NONE));
-        assert_eq!(answer.headers()["grpc-accept-encoding"], "identity");
     }
 
     //= GRPC-TIMEOUT-ABSENT  type=test
@@ -370,11 +351,9 @@ mod tests {
             (&[("content-type", "application/grpc"), ("grpc-timeout", "2S")], secs(2), "a limit"),
         ];
         for (pairs, expected, why) in rows {
-            assert_eq!(
-                read_request(&POST, &headers(pairs)).unwrap(),
-                expected,
-                "{why}"
-            );
+            let headers = headers(pairs);
+            let head = read_request(&POST, &headers).unwrap();
+            assert_eq!((head.timeout, head.encoding), (expected, None), "{why}");
         }
     }
 
@@ -391,7 +370,7 @@ mod tests {
         metadata.insert("aaa", "first in the alphabet".parse().unwrap());
         let path = http::uri::PathAndQuery::from_static("/pkg.Service/Method");
         let timeout = Some(Duration::from_secs(1));
-        let request = write_request(&template, path, timeout, &metadata);
+        let request = write_request(&template, path, timeout, &metadata, |_| {});
         assert_eq!(request.method(), POST);
         assert_eq!(request.uri(), "http://localhost:50051/pkg.Service/Method");
         let sent: Vec<_> = request.headers().iter().collect();
@@ -415,7 +394,7 @@ mod tests {
     //= GRPC-RES-TRAILERS-ONLY  type=test
     #[test]
     fn an_answer_is_http_200_whatever_became_of_the_call() {
-        let open = write_response(&MetadataMap::new());
+        let open = write_response(&MetadataMap::new(), |_| {});
         let status = Status::not_found("no such user");
         let over = write_trailers_only(trailers::write_status(&status), None);
         for answer in [&open, &over] {
@@ -436,10 +415,11 @@ mod tests {
     fn b46_to_b54_what_a_caller_makes_of_an_answers_head() {
         enum Found {
             Open,
+            Coded,
             Over(Code),
             Foreign(Code),
         }
-        use Found::{Foreign, Open, Over};
+        use Found::{Coded, Foreign, Open, Over};
         const GRPC: (&str, &str) = ("content-type", "application/grpc");
         #[rustfmt::skip]
         let rows: [(u16, Pairs, bool, Found, &str); 12] = [
@@ -454,12 +434,12 @@ mod tests {
             (200, &[("content-type", "text/html")], false, Foreign(Code::Unknown), "a web page is not decoded as messages"),
             (200, &[], false, Foreign(Code::Unknown), "no content-type"),
             (200, &[("content-type", "application/grpc+json")], false, Foreign(Code::Internal), "a format we did not ask for"),
-            (200, &[GRPC, ("grpc-encoding", "gzip")], false, Foreign(Code::Internal), "an encoding we did not offer"),
+            (200, &[GRPC, ("grpc-encoding", "gzip")], false, Coded, "whether we offered that is not known here"),
         ];
         for (http, pairs, is_end, expected, why) in rows {
             let http = StatusCode::from_u16(http).unwrap();
             match (read_response(http, headers(pairs), is_end), expected) {
-                (ResponseHead::Open(_), Open) => {}
+                (ResponseHead::Open(_), Open) | (ResponseHead::Coded(_), Coded) => {}
                 (ResponseHead::Over(Err(status)), Over(code)) => {
                     assert_eq!(status.code(), code, "{why}")
                 }
@@ -485,9 +465,9 @@ mod tests {
         );
         let path = http::uri::PathAndQuery::from_static("/S/M");
         let timeout = Some(Duration::from_secs(1));
-        let request = write_request(&template, path, timeout, &metadata);
+        let request = write_request(&template, path, timeout, &metadata, |_| {});
         assert_eq!(request.headers()["grpc-timeout"], "1S");
-        let response = write_response(&metadata);
+        let response = write_response(&metadata, |_| {});
         assert_eq!(response.headers()[CONTENT_TYPE], APPLICATION_GRPC);
         let trailers = trailers::write_ok(Some(&metadata));
         assert_eq!(trailers["grpc-status"], "0");
@@ -529,7 +509,13 @@ mod tests {
             crate::metadata::MetadataValue::from_bytes(&[0, 1, 2]),
         );
         let path = http::uri::PathAndQuery::from_static("/helloworld.Greeter/SayHello");
-        let request = write_request(&template, path, Some(Duration::from_secs(1)), &metadata);
+        let request = write_request(
+            &template,
+            path,
+            Some(Duration::from_secs(1)),
+            &metadata,
+            |_| {},
+        );
         let uri = request.uri();
         let pseudo = [
             format!(":method: {}", request.method()),
@@ -541,7 +527,7 @@ mod tests {
         assert_eq!(written(&pseudo, request.headers()), drawn(0));
 
         let ok = [":status: 200"];
-        let response = write_response(&MetadataMap::new());
+        let response = write_response(&MetadataMap::new(), |_| {});
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(written(&ok, response.headers()), drawn(1));
         assert_eq!(written(&[], &trailers::write_ok(None)), drawn(2));

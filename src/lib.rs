@@ -25,7 +25,7 @@
 //! ```text
 //!  floor 4  extras      health                                                      each a feature, each deletable
 //!  floor 3  endpoints   server/ ───┐   ┌─── client/                                 tokio tasks, sockets, time
-//!  floor 2  calls       call/  conn/                                                h2 streams, flow control
+//!  floor 2  calls       call/  conn/  compression/                                  h2 streams, flow control
 //!  floor 1  meaning     head  trailers  status  metadata/  request  response  …     pure: types of `http`
 //!  floor 0  wire        wire/                                                       pure: bytes and strings
 //!  ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -72,6 +72,7 @@
 //! | `tls-ring` | no | a crypto provider for `ServerTlsConfig` and `ClientTlsConfig`; it needs a C compiler |
 //! | `tls-native-roots`, `tls-webpki-roots` | no | the roots that the system, or Mozilla, trusts |
 //! | `tracing` | no | `tracing` events of the server: connections, calls, drain |
+//! | `gzip`, `deflate`, `zstd` | no | [`codec::CompressionEncoding`]: codings of messages, each to be enabled with `accept_compressed` and `send_compressed` |
 //!
 //! A feature adds names. It never changes what the others do.
 
@@ -126,7 +127,6 @@ mod trailers;
 #[cfg(any(feature = "server", feature = "client"))]
 mod call;
 #[cfg(any(feature = "server", feature = "client"))]
-#[allow(dead_code, reason = "calls learn to use it in the next step")]
 mod compression;
 #[cfg(any(feature = "server", feature = "client"))]
 mod conn;
@@ -252,7 +252,7 @@ pub mod __fuzz {
         is_end: bool,
     ) -> Result<(), Status> {
         match head::read_response(status, headers, is_end) {
-            ResponseHead::Open(_) => Ok(()),
+            ResponseHead::Open(_) | ResponseHead::Coded(_) => Ok(()),
             ResponseHead::Over(end) => end.map(drop),
             ResponseHead::Foreign(status) => Err(status),
         }
@@ -260,6 +260,40 @@ pub mod __fuzz {
 
     pub fn read_trailers(headers: HeaderMap) -> Result<MetadataMap, Status> {
         trailers::read_end(Some(headers))
+    }
+
+    /// The message that `payload` holds, if it is one and no longer than `max_len` bytes.
+    #[cfg(any(feature = "gzip", feature = "deflate", feature = "zstd"))]
+    pub fn inflate(
+        encoding: crate::codec::CompressionEncoding,
+        payload: &[u8],
+        max_len: usize,
+    ) -> Option<bytes::Bytes> {
+        use crate::compression::inflate::{Inflating, inflate};
+        let payload = bytes::Bytes::copy_from_slice(payload);
+        let mut task = match inflate(&encoding.into(), payload, max_len).ok()? {
+            Inflating::Whole(message) => return Some(message),
+            Inflating::Long(task) => task,
+        };
+        let cx = &mut std::task::Context::from_waker(std::task::Waker::noop());
+        loop {
+            if let std::task::Poll::Ready(message) =
+                std::future::Future::poll(std::pin::Pin::new(&mut task), cx)
+            {
+                return message.ok();
+            }
+        }
+    }
+
+    /// The payload that `message` becomes; `None` where that is not shorter.
+    #[cfg(any(feature = "gzip", feature = "deflate", feature = "zstd"))]
+    pub fn deflate(
+        encoding: crate::codec::CompressionEncoding,
+        message: &[u8],
+    ) -> Option<bytes::Bytes> {
+        let mut buf = bytes::BytesMut::from(message);
+        let is_shorter = crate::compression::deflate::deflate(&encoding.into(), &mut buf, 0);
+        is_shorter.ok()?.then(|| buf.freeze())
     }
 
     pub fn write_trailers(status: &Status) -> HeaderMap {

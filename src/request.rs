@@ -53,6 +53,17 @@ pub(crate) struct ServerFacts {
     pub(crate) extensions: Extensions,
 }
 
+/// The mark of a request or response whose messages are not compressed, among its extensions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SentAsIs;
+
+impl SentAsIs {
+    /// Whether `extensions` have the mark.
+    pub(crate) fn is_in(extensions: &Extensions) -> bool {
+        extensions.get::<Self>().is_some()
+    }
+}
+
 impl<T> Request<T> {
     /// A request without metadata and without a time limit of its own. Allocates nothing.
     pub fn new(message: T) -> Self {
@@ -97,6 +108,11 @@ impl<T> Request<T> {
     /// The extensions, to be changed.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.extensions
+    }
+
+    /// Sends the messages of this request as they are, also over a channel that compresses.
+    pub fn disable_compression(&mut self) {
+        self.extensions.insert(SentAsIs);
     }
 
     /// The request with another message; all else stays.

@@ -5,6 +5,7 @@
 //! is the business of `head.rs` and `trailers.rs`.
 
 use crate::metadata::{self, MetadataMap};
+use crate::request::SentAsIs;
 use http::Extensions;
 use std::fmt;
 
@@ -92,6 +93,11 @@ impl<T> Response<T> {
     /// The extensions, to be changed.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.extensions
+    }
+
+    /// Sends the messages of this response as they are, also where the service compresses.
+    pub fn disable_compression(&mut self) {
+        self.extensions.insert(SentAsIs);
     }
 
     /// The response with another message; all else stays.

@@ -76,3 +76,18 @@ pub async fn speak(io: DuplexStream, said: Vec<u8>) {
     };
     let _ = timeout(2 * AN_HOUR, async { tokio::join!(speaking, listening) }).await;
 }
+
+/// How long a message may become in the targets of the codings, in bytes: longer than what is inflated at once.
+const MAX_MESSAGE: usize = 1 << 20;
+
+/// A payload is inflated, up to the limit and no further; what it became is deflated and inflated again.
+pub fn inflate(encoding: temaki::codec::CompressionEncoding, payload: &[u8]) {
+    let Some(message) = temaki::__fuzz::inflate(encoding, payload, MAX_MESSAGE) else {
+        return;
+    };
+    assert!(message.len() <= MAX_MESSAGE);
+    if let Some(payload) = temaki::__fuzz::deflate(encoding, &message) {
+        assert!(payload.len() < message.len());
+        assert_eq!(temaki::__fuzz::inflate(encoding, &payload, MAX_MESSAGE), Some(message));
+    }
+}

@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 
 use bytes::{Bytes, BytesMut};
 
+pub use super::coding::send_as_is;
 pub use crate::compression::codec::{ContentCodec, Corrupt, Deflater, Inflater, Progress};
 pub use crate::compression::encoding::{Compression, CompressionEncoding};
 use crate::status::{Origin, Status};

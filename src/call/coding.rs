@@ -1,49 +1,189 @@
-//! How is one message compressed?
+//! What has a call to do with the coding of its messages?
 //!
 //! gRPC compresses message by message: the Compressed-Flag of each message says whether the coding that `grpc-encoding`
-//! names was applied to it. So a coding sees one whole message, and keeps nothing from one message to the next.
-//! A [`MessageWriter`](super::writer::MessageWriter) and a [`MessageReader`](super::reader::MessageReader) are given the coding of
-//! their call. Without one, messages are sent as they are, and a message with the flag is an error.
+//! names was applied to it. A [`MessageWriter`](super::writer::MessageWriter) is given a [`Write`], a
+//! [`MessageReader`](super::reader::MessageReader) a [`Read`]. Without one, messages are sent as they are, and a message with the flag is
+//! an error.
 //!
-//! This file does not know which codings there are, nor who chooses one for a call. No coding is built in today.
+//! This file does not know which codings there are, nor who chooses one for a call.
 //!
 //! Spec: [compression](https://github.com/grpc/grpc/blob/master/doc/compression.md).
 
+use std::cell::Cell;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use bytes::{Bytes, BytesMut};
 
+use super::Side;
+use crate::compression::codec::Corrupt;
+use crate::compression::deflate::deflate;
+use crate::compression::encoding::Compression;
+use crate::compression::inflate::{Failure, Inflating, Task, inflate};
 use crate::status::{Origin, Status};
 use crate::wire::code::Code;
 
-/// A way to compress whole messages. Calls share it, so what it needs for its work is not part of it.
-pub(crate) trait Coding: std::fmt::Debug + Send + Sync {
-    /// Appends the compressed form of `message` to `to`.
-    ///
-    /// # Errors
-    /// INTERNAL if the coding fails. What was appended by then is cut off again by the writer.
-    fn compress(&self, message: &[u8], to: &mut BytesMut) -> Result<(), Status>;
-
-    /// The message that `payload` is the compressed form of.
-    ///
-    /// `max_len` bounds the message, in bytes. It is checked while the message grows, so that a small `payload` cannot
-    /// make this side allocate more.
-    ///
-    /// # Errors
-    /// RESOURCE_EXHAUSTED beyond `max_len`; INTERNAL if `payload` is not what this coding writes.
-    fn decompress(&self, payload: Bytes, max_len: usize) -> Result<Bytes, Status>;
+/// How the messages of a call are compressed.
+#[derive(Debug)]
+pub(crate) struct Write {
+    compression: Compression,
+    /// A shorter message is sent as it is, in bytes.
+    min_len: usize,
 }
 
-/// The message that was compressed to `payload`, of at most `max_len` bytes.
+impl Write {
+    pub(crate) fn new(compression: Compression, min_len: usize) -> Self {
+        Self {
+            compression,
+            min_len,
+        }
+    }
+
+    /// Compresses the message that `buf` holds from `begin` on, if that is worth it; whether it was.
+    ///
+    /// # Errors
+    /// INTERNAL if the coding fails.
+    pub(super) fn compress(&self, buf: &mut BytesMut, begin: usize) -> Result<bool, Status> {
+        let is_marked = MARKED.replace(false);
+        if is_marked || buf.len() - begin < self.min_len {
+            return Ok(false);
+        }
+        deflate(&self.compression, buf, begin).map_err(|why| {
+            let name = self.compression.name();
+            let message = format!("cannot compress the message to send to {name}: {why}");
+            Status::library(Code::Internal, message, Origin::Library)
+        })
+    }
+}
+
+thread_local! {
+    /// The message that is written next is sent as it is.
+    static MARKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Marks the message that a stream is about to yield: it is sent as it is, also where the call compresses its messages.
+///
+/// The mark belongs to the poll in which the message comes out of the stream, so this is called where the message is made or passed
+/// on, in `map` or in `poll_next`. Where the call compresses nothing, it does nothing.
+///
+/// ```
+/// use futures_util::{StreamExt, stream};
+/// use temaki::Status;
+/// use temaki::codec::send_as_is;
+///
+/// # let pictures = vec![vec![0u8; 4096]];
+/// let messages = stream::iter(pictures).map(|picture| Ok::<_, Status>(send_as_is(picture)));
+/// # drop(messages);
+/// ```
+pub fn send_as_is<T>(message: T) -> T {
+    mark_next();
+    message
+}
+
+/// The message that this thread writes next is sent as it is.
 #[cold]
-pub(crate) fn decompress(
-    coding: Option<&'static dyn Coding>,
-    payload: Bytes,
-    max_len: usize,
-) -> Result<Bytes, Status> {
-    let coding = coding.ok_or_else(flag_without_encoding)?;
-    coding.decompress(payload, max_len)
+pub(super) fn mark_next() {
+    MARKED.set(true);
 }
 
-fn flag_without_encoding() -> Status {
+/// How the messages of a call are decompressed.
+#[derive(Debug)]
+pub(crate) struct Read {
+    compression: Compression,
+    /// A long message, which is not whole yet.
+    task: Option<Task>,
+}
+
+impl Read {
+    pub(crate) fn new(compression: Compression) -> Self {
+        Self {
+            compression,
+            task: None,
+        }
+    }
+
+    /// Whether a message is not whole yet: then it must be polled for.
+    pub(super) fn is_busy(&self) -> bool {
+        self.task.is_some()
+    }
+
+    /// The message that `payload` holds, of at most `max_len` bytes.
+    pub(super) fn begin(
+        &mut self,
+        payload: Bytes,
+        max_len: usize,
+        side: Side,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Bytes, Status>> {
+        match inflate(&self.compression, payload, max_len) {
+            Ok(Inflating::Whole(message)) => Poll::Ready(Ok(message)),
+            Ok(Inflating::Long(task)) => {
+                self.task = Some(task);
+                self.poll(max_len, side, cx)
+            }
+            Err(failure) => Poll::Ready(Err(self.status(failure, max_len, side))),
+        }
+    }
+
+    /// The message that was begun.
+    pub(super) fn poll(
+        &mut self,
+        max_len: usize,
+        side: Side,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Bytes, Status>> {
+        let Some(task) = &mut self.task else {
+            return Poll::Pending;
+        };
+        Pin::new(task).poll(cx).map(|inflated| {
+            self.task = None;
+            inflated.map_err(|failure| self.status(failure, max_len, side))
+        })
+    }
+
+    /// The codes are the same on both sides.
+    #[cold]
+    fn status(&self, failure: Failure, max_len: usize, side: Side) -> Status {
+        let name = self.compression.name();
+        let (what, whose) = match side {
+            Side::Client => ("response", "client's channel"),
+            Side::Server => ("request", "server's service"),
+        };
+        let (code, message, origin) = match failure {
+            //= CODE-TOO-LARGE  a message over the limit: RESOURCE_EXHAUSTED
+            Failure::TooLong => (
+                Code::ResourceExhausted,
+                format!(
+                    "the {what} has a message in {name} that becomes longer than max_decoding_message_size of the {whose}, \
+                     {max_len} bytes: raise it there, or send smaller messages"
+                ),
+                Origin::LocalLimit,
+            ),
+            Failure::Corrupt(why) if why.is_limit() => (
+                Code::ResourceExhausted,
+                format!("the {what} has a message in {name} that is too costly to read: {why}"),
+                Origin::LocalLimit,
+            ),
+            //= COMP-CORRUPT  a message that is not in its coding: INTERNAL
+            Failure::Corrupt(why) => (Code::Internal, corrupt(what, name, &why), Origin::Protocol),
+            Failure::Panicked => (
+                Code::Internal,
+                format!("the coding {name} panicked"),
+                Origin::Library,
+            ),
+            Failure::Stopped => (
+                Code::Unavailable,
+                "the runtime that decompressed the message has stopped".to_owned(),
+                Origin::Library,
+            ),
+        };
+        Status::library(code, message, origin)
+    }
+}
+
+/// What is said of a message with the flag where no coding was announced.
+#[cold]
+pub(super) fn flag_without_encoding() -> Status {
     //= COMP-FLAG-NO-HEADER  flag without encoding: INTERNAL
     //= GRPC-LPM-NO-ENCODING  no grpc-encoding means flag 0
     Status::library(
@@ -53,59 +193,6 @@ fn flag_without_encoding() -> Status {
     )
 }
 
-/// What a writer needs to know to compress its messages.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Compression {
-    pub(crate) coding: &'static dyn Coding,
-    /// A shorter message is sent as it is, in bytes.
-    pub(crate) min_len: usize,
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// Run-length coding: each byte, and how often it comes in a row.
-    #[derive(Debug)]
-    pub(crate) struct Runs;
-
-    impl Coding for Runs {
-        fn compress(&self, message: &[u8], to: &mut BytesMut) -> Result<(), Status> {
-            for run in message.chunk_by(|a, b| a == b) {
-                for piece in run.chunks(255) {
-                    to.extend_from_slice(&[piece[0], u8::try_from(piece.len()).unwrap()]);
-                }
-            }
-            Ok(())
-        }
-
-        fn decompress(&self, payload: Bytes, max_len: usize) -> Result<Bytes, Status> {
-            let mut message = BytesMut::new();
-            for run in payload.chunks(2) {
-                let len = message.len() + usize::from(run[1]);
-                if len > max_len {
-                    let text = "grows too large";
-                    return Err(Status::library(
-                        Code::ResourceExhausted,
-                        text,
-                        Origin::LocalLimit,
-                    ));
-                }
-                message.resize(len, run[0]);
-            }
-            Ok(message.freeze())
-        }
-    }
-
-    #[test]
-    fn a_compressed_message_needs_a_coding_and_stays_within_the_limit() {
-        let payload = || Bytes::from_static(b"a\xffb\x01");
-        let status = decompress(None, payload(), 1000).unwrap_err();
-        assert_eq!(status.code(), Code::Internal);
-        assert_eq!(status.origin(), Origin::Protocol);
-        let message = decompress(Some(&Runs), payload(), 256).unwrap();
-        assert_eq!(message.len(), 256);
-        let status = decompress(Some(&Runs), payload(), 255).unwrap_err();
-        assert_eq!(status.code(), Code::ResourceExhausted);
-    }
+fn corrupt(what: &str, name: &str, why: &Corrupt) -> String {
+    format!("the {what} has a message that is flagged as {name}, and is not: {why}")
 }

@@ -26,7 +26,7 @@ use http::HeaderMap;
 
 use crate::call::buffered::Held;
 use crate::call::codec::Codec;
-use crate::call::coding::{Coding, decompress};
+use crate::call::coding;
 use crate::call::meter::Meter;
 use crate::call::size::{FRAME, status_of_length};
 use crate::call::source::Source;
@@ -48,7 +48,7 @@ pub(crate) struct MessageReader {
     /// The longest message, in bytes: as it travels, and once it is decompressed.
     max_len: usize,
     /// What `grpc-encoding` names; `None` for `identity`.
-    coding: Option<&'static dyn Coding>,
+    coding: Option<Box<coding::Read>>,
     /// What the decoder holds, where a server counts that.
     held: Option<Box<Held>>,
     /// The connection was asked for a buffer: the decoder's goes to the connection in the end.
@@ -69,6 +69,11 @@ impl MessageReader {
             has_borrowed: false,
             meter,
         }
+    }
+
+    /// The messages with the Compressed-Flag are in this coding.
+    pub(crate) fn decompress(&mut self, coding: coding::Read) {
+        self.coding = Some(Box::new(coding));
     }
 
     /// What is held of the messages counts against the server's limit, if it has one, unless the call is exempt.
@@ -106,6 +111,9 @@ impl MessageReader {
     /// The next message, if it came whole in one chunk with others. Most messages of a stream do.
     #[inline]
     fn whole_message(&mut self) -> Option<Bytes> {
+        if self.coding.is_some() {
+            return None; // a message before it may still be inflated
+        }
         let bytes = self.decoder.next_whole()?;
         if let Some(held) = &mut self.held {
             held.sub(PREFIX_LEN + bytes.len());
@@ -119,12 +127,15 @@ impl MessageReader {
     ///
     /// # Errors
     /// RESOURCE_EXHAUSTED if a message is longer than this side takes, as it travels or decompressed. INTERNAL if the
-    /// bytes are not messages, or a message is compressed and no coding was announced. Else the status of what ended the
-    /// stream. An error is final.
+    /// bytes are not messages, or a message is compressed and no coding was announced, or is not in that coding. Else the status
+    /// of what ended the stream. An error is final.
     pub(crate) fn poll_bytes(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, Status>> {
+        if self.coding.as_ref().is_some_and(|coding| coding.is_busy()) {
+            return self.poll_decompressed(None, cx);
+        }
         loop {
             if let Some(payload) = self
                 .decoder
@@ -134,12 +145,10 @@ impl MessageReader {
                 if let Some(held) = &mut self.held {
                     held.sub(PREFIX_LEN + payload.bytes.len());
                 }
-                let bytes = if payload.compressed {
-                    decompress(self.coding, payload.bytes, self.max_len)?
-                } else {
-                    payload.bytes
-                };
-                return Poll::Ready(Ok(Some(bytes)));
+                if payload.compressed {
+                    return self.poll_decompressed(Some(payload.bytes), cx);
+                }
+                return Poll::Ready(Ok(Some(payload.bytes)));
             }
             let Some(chunk) = ready!(self.source.poll_data(cx))? else {
                 self.decoder
@@ -178,6 +187,25 @@ impl MessageReader {
                 self.decoder.lend(Spare { buffer, size });
             }
         }
+    }
+
+    /// The message that `payload` holds, or the one that was begun.
+    #[cold]
+    fn poll_decompressed(
+        &mut self,
+        payload: Option<Bytes>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, Status>> {
+        let (max_len, side) = (self.max_len, self.source.side);
+        let coding = self
+            .coding
+            .as_mut()
+            .ok_or_else(coding::flag_without_encoding)?;
+        let polled = match payload {
+            Some(payload) => coding.begin(payload, max_len, side, cx),
+            None => coding.poll(max_len, side, cx),
+        };
+        polled.map_ok(Some)
     }
 
     /// The trailers, once [`poll_message`](Self::poll_message) has said `None`; `None` if the peer sent none.

@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 
+use crate::call::coding;
 use crate::status::{Origin, Status};
 use crate::wire::code;
 
@@ -60,6 +61,8 @@ struct Shared<T> {
 /// Where a message waits between `send` and the call that takes it.
 struct Slot<T> {
     message: Option<T>,
+    /// The message is not compressed, also where the call compresses the others.
+    is_as_is: bool,
     /// Who waits for the slot to become free, and whether it said so from inside the code.
     waiting: Option<(Waker, bool)>,
     /// Who waits for a message to be there.
@@ -70,6 +73,7 @@ impl<T> Default for Slot<T> {
     fn default() -> Self {
         Self {
             message: None,
+            is_as_is: false,
             waiting: None,
             reading: None,
         }
@@ -122,6 +126,19 @@ impl<T: Send + 'static> ResponseSink<T> {
     /// rarely seen at work, because the code is dropped together with its stream. Dropping the future
     /// before it is ready leaves open whether the message is sent: once it lies ready to be taken, it will be.
     pub async fn send(&mut self, message: T) -> Result<(), Status> {
+        self.put(message, false).await
+    }
+
+    /// As [`send`](Self::send), for a message that is not compressed, also where the service compresses the others: a picture, or a
+    /// secret whose length must not depend on what stands beside it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send_as_is(&mut self, message: T) -> Result<(), Status> {
+        self.put(message, true).await
+    }
+
+    async fn put(&mut self, message: T, is_as_is: bool) -> Result<(), Status> {
         let mut message = Some(message);
         std::future::poll_fn(|cx| {
             let mut slot = self.shared.lock();
@@ -134,6 +151,7 @@ impl<T: Send + 'static> ResponseSink<T> {
             }
             if slot.message.is_none() {
                 slot.message = message.take();
+                slot.is_as_is = is_as_is;
             }
             let is_inside = self.shared.is_inside();
             slot.waiting = Some((cx.waker().clone(), is_inside));
@@ -174,6 +192,9 @@ impl<T> Stream for ResponseStream<T> {
         // What was sent last goes out before the end does.
         let mut slot = this.shared.lock();
         if let Some(message) = slot.message.take() {
+            if slot.is_as_is {
+                coding::mark_next();
+            }
             // Straight-line code is polled again by the next `poll_next`, and needs no wake-up. Code that waits
             // inside a combinator with wakers of its own does, and so does a sink beside the stream.
             let waiting = slot.waiting.take();

@@ -15,7 +15,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::codec::Codec;
-use super::coding::Compression;
+use super::coding;
 use super::size::{FRAME, LONGEST, fits, too_long};
 use crate::conn::buffers::{Buffers, Kept};
 use crate::status::Status;
@@ -27,7 +27,7 @@ pub(crate) struct MessageWriter {
     /// The longest message, in bytes as it travels.
     max_len: usize,
     /// `None`: messages are sent as they are.
-    compression: Option<Compression>,
+    coding: Option<Box<coding::Write>>,
     /// Whether the messages that follow shall be compressed.
     compresses: bool,
     /// Whole messages with their prefixes.
@@ -42,7 +42,7 @@ impl MessageWriter {
     pub(crate) fn new(max_len: usize) -> Self {
         Self {
             max_len,
-            compression: None,
+            coding: None,
             compresses: true,
             buf: BytesMut::new(),
             borrowed: 0,
@@ -50,14 +50,12 @@ impl MessageWriter {
     }
 
     /// The same writer, which compresses the messages that are long enough.
-    #[cfg(test)]
-    pub(crate) fn compressing(mut self, compression: Compression) -> Self {
-        self.compression = Some(compression);
+    pub(crate) fn compressing(mut self, coding: coding::Write) -> Self {
+        self.coding = Some(Box::new(coding));
         self
     }
 
     /// Whether the messages that follow may be compressed, if the call has a coding. Default: they may.
-    #[cfg(test)]
     pub(crate) fn set_compresses(&mut self, compresses: bool) {
         self.compresses = compresses;
     }
@@ -122,9 +120,10 @@ impl MessageWriter {
         self.buf.extend_from_slice(&[0; PREFIX_LEN]);
         let begin = start + PREFIX_LEN;
         codec.encode(message, &mut self.buf)?;
-        let compressed = match self.compression {
+        let compressed = match &self.coding {
             None => false,
-            Some(compression) => self.compress(compression, begin)?,
+            Some(coding) if self.compresses => coding.compress(&mut self.buf, begin)?,
+            Some(_) => false,
         };
         let len = self.buf.len() - begin;
         let announced = fits(len, self.max_len).ok_or_else(|| too_long(len, self.max_len))?;
@@ -143,18 +142,6 @@ impl MessageWriter {
         });
         self.buf = kept.buffer;
         self.borrowed = kept.size;
-    }
-
-    /// Compresses the message that begins at `begin`, if it shall be; tells whether it was.
-    #[cold]
-    fn compress(&mut self, compression: Compression, begin: usize) -> Result<bool, Status> {
-        let plain_len = self.buf.len() - begin;
-        if !self.compresses || plain_len < compression.min_len {
-            return Ok(false);
-        }
-        let plain = self.buf.split_off(begin);
-        compression.coding.compress(&plain, &mut self.buf)?;
-        Ok(true)
     }
 
     /// All that was written, if nothing more is written: the buffer leaves with it, which is cheaper than sharing it.
@@ -201,7 +188,6 @@ impl MessageWriter {
 #[cfg(test)]
 mod tests {
     use super::super::codec::BytesCodec;
-    use super::super::coding::tests::Runs;
     use super::*;
     use crate::wire::code::Code;
 
@@ -245,27 +231,25 @@ mod tests {
         assert_eq!(writer.take_last(), b"\0\0\0\0\x03abc\0\0\0\0\x01d"[..]);
     }
 
+    #[cfg(feature = "gzip")]
     #[test]
     fn a_message_is_compressed_if_it_shall_be_and_is_long_enough() {
-        let compression = Compression {
-            coding: &Runs,
-            min_len: 4,
-        };
-        let mut writer = MessageWriter::new(6).compressing(compression);
-        writer.write(&BytesCodec, &"aaaaaaaa".into()).unwrap();
-        assert_eq!(writer.take(), b"\x01\0\0\0\x02a\x08"[..], "long enough");
-        writer.write(&BytesCodec, &"aaa".into()).unwrap();
-        assert_eq!(writer.take(), b"\0\0\0\0\x03aaa"[..], "too short");
+        use crate::compression::encoding::CompressionEncoding::Gzip;
+
+        let plain = Bytes::from(vec![b'a'; 1000]);
+        let mut writer = MessageWriter::new(999).compressing(coding::Write::new(Gzip.into(), 1000));
+        writer.write(&BytesCodec, &plain).unwrap();
+        let sent = writer.take();
+        assert_eq!(sent[..8], *b"\x01\0\0\0\x1d\x1f\x8b\x08", "long enough");
+        writer.write(&BytesCodec, &plain.slice(1..)).unwrap();
+        assert_eq!(writer.take()[..6], *b"\0\0\0\x03\xe7a", "too short");
+        writer
+            .write(&BytesCodec, &coding::send_as_is(plain.clone()))
+            .expect_err("as it is, it is too long");
         writer.set_compresses(false);
-        writer.write(&BytesCodec, &"aaaa".into()).unwrap();
-        assert_eq!(writer.take(), b"\0\0\0\0\x04aaaa"[..], "not asked for");
-        writer.set_compresses(true);
-        let status = writer.write(&BytesCodec, &"abcd".into()).unwrap_err();
-        assert_eq!(
-            status.code(),
-            Code::ResourceExhausted,
-            "eight bytes as it travels"
-        );
+        writer
+            .write(&BytesCodec, &plain)
+            .expect_err("not asked for");
         assert!(writer.take().is_empty());
     }
 }

@@ -81,6 +81,32 @@ macro_rules! __client {
             pub fn max_encoding_message_size(self, limit: usize) -> Self {
                 Self::new(self.calls.max_encoding_message_size(limit))
             }
+
+            /// Reads response messages that the server compressed in this way. Default: none are read.
+            pub fn accept_compressed(
+                self,
+                compression: impl ::core::convert::Into<$crate::codec::Compression>,
+            ) -> Self {
+                Self::new(self.calls.accept_compressed(compression))
+            }
+
+            /// Reads response messages in every coding that temaki was built with.
+            pub fn accept_compressed_all(self) -> Self {
+                Self::new(self.calls.accept_compressed_all())
+            }
+
+            /// Compresses request messages in this way. Default: none are compressed.
+            pub fn send_compressed(
+                self,
+                compression: impl ::core::convert::Into<$crate::codec::Compression>,
+            ) -> Self {
+                Self::new(self.calls.send_compressed(compression))
+            }
+
+            /// Messages that are shorter than this, in bytes, are sent as they are. Default 1 KiB.
+            pub fn compression_threshold(self, bytes: usize) -> Self {
+                Self::new(self.calls.compression_threshold(bytes))
+            }
         }
     };
 }

@@ -7,6 +7,7 @@ use futures_core::Stream;
 use http::uri::PathAndQuery;
 use tokio::sync::watch;
 
+use super::coding;
 use super::config::PerCall;
 use super::connect::Connector;
 use super::connectivity::ConnectivityState;
@@ -19,6 +20,7 @@ use super::tasks::Tasks;
 use crate::call::codec::Codec;
 use crate::call::streaming::Streaming;
 use crate::call::writer::MessageWriter;
+use crate::compression::codings::{Enabled, compression_knobs};
 use crate::error::Error;
 use crate::head::RequestTemplate;
 use crate::interceptor::Interceptors;
@@ -34,6 +36,8 @@ pub struct Channel {
     shared: Arc<Shared>,
     pub(super) interceptors: Interceptors,
     pub(super) per_call: PerCall,
+    /// Which codings of messages are read and written. Each clone has its own.
+    pub(super) compression: Enabled,
 }
 
 struct Shared {
@@ -54,6 +58,7 @@ impl Channel {
             }),
             interceptors: Interceptors::default(),
             per_call: endpoint.per_call,
+            compression: endpoint.compression.clone(),
         }
     }
 
@@ -168,6 +173,12 @@ impl Channel {
         self
     }
 
+    compression_knobs!(
+        "Compresses request messages in this way. A server that does not read it ends the call with UNIMPLEMENTED. Default: none are compressed. Called several times, the last one counts. A request is sent as it is after [`Request::disable_compression`](crate::Request::disable_compression), and a message of a stream with [`send_as_is`](crate::codec::send_as_is).",
+        send_only,
+        this => this.compression
+    );
+
     /// Calls `path` with one message, for one message.
     ///
     /// Dropping the future cancels the call: `RST_STREAM(CANCEL)`.
@@ -241,7 +252,11 @@ impl Channel {
     /// What writes the messages of one call.
     #[inline]
     pub(super) fn writer(&self) -> MessageWriter {
-        MessageWriter::new(self.per_call.max_encoding_message_size)
+        let writer = MessageWriter::new(self.per_call.max_encoding_message_size);
+        match &self.compression {
+            None => writer,
+            Some(_) => coding::compressing(writer, &self.compression),
+        }
     }
 
     pub(super) fn subchannel(&self) -> &Arc<Subchannel> {

@@ -15,6 +15,7 @@ use super::connect::Connector;
 use super::dial::Dialler;
 use super::secure::{Secure, Security};
 use super::target::{self, Target};
+use crate::compression::codings::{Enabled, compression_knobs};
 use crate::conn::settings::Http2Settings;
 use crate::error::{Error, ErrorKind};
 use crate::head::RequestTemplate;
@@ -38,6 +39,8 @@ pub struct Endpoint {
     pub(super) target: Target,
     user_agent: HeaderValue,
     pub(super) per_call: PerCall,
+    /// What channels begin with.
+    pub(super) compression: Enabled,
     pub(super) per_connection: PerConnection,
     security: Security,
 }
@@ -57,6 +60,7 @@ impl Endpoint {
             target: target::parse(target.as_ref())?,
             user_agent: HeaderValue::from_static(user_agent::USER_AGENT),
             per_call: PerCall::default(),
+            compression: None,
             per_connection: PerConnection::default(),
             security: Security::default(),
         })
@@ -287,6 +291,12 @@ impl Endpoint {
         self.per_connection.socket.local_address = address;
         self
     }
+
+    compression_knobs!(
+        "Compresses request messages in this way. A server that does not read it ends the call with UNIMPLEMENTED. Default: none are compressed. Called several times, the last one counts. A request is sent as it is after [`Request::disable_compression`](crate::Request::disable_compression), and a message of a stream with [`send_as_is`](crate::codec::send_as_is).",
+        send_only,
+        this => this.compression
+    );
 
     /// Connects, and is there when the server's SETTINGS have come.
     ///

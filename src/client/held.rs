@@ -25,6 +25,7 @@ use tokio::sync::oneshot;
 use super::channel::Channel;
 use super::opening::{Answer, Answered, End, Opening, stopped};
 use crate::call::codec::Codec;
+use crate::call::coding;
 use crate::call::lane::{Over, SharedLane};
 use crate::call::reader::MessageReader;
 use crate::call::streaming::{Ending, ResponseEnding, Streaming, show_end};
@@ -264,6 +265,13 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
         self.change_head(|head| head.set_timeout(limit))
     }
 
+    /// Sends all messages of the call as they are, also over a channel that compresses. It must be said before the first use of
+    /// the call.
+    pub fn disable_compression(mut self) -> Self {
+        self.sender.writer.set_compresses(false);
+        self.change_head(Request::disable_compression)
+    }
+
     fn change_head(self, change: impl FnOnce(&mut Request<()>)) -> Self {
         self.sender.opening.change_head(change);
         self
@@ -275,6 +283,14 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
     /// The status that the call has ended with, or with which this use of it is refused.
     pub async fn send(&mut self, message: Req) -> Result<(), Status> {
         self.sender.send(message).await
+    }
+
+    /// As [`CallSender::send_as_is`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send_as_is(&mut self, message: Req) -> Result<(), Status> {
+        self.sender.send_as_is(message).await
     }
 
     /// As [`CallSender::half_close`].
@@ -330,6 +346,16 @@ impl<Req> CallSender<Req> {
     /// ended.
     pub async fn send(&mut self, message: Req) -> Result<(), Status> {
         self.put(message)?;
+        poll_fn(|cx| self.poll_sent(cx)).await
+    }
+
+    /// As [`send`](Self::send), for a message that is not compressed, also where the call compresses the others: a picture, or a
+    /// secret whose length must not depend on what stands beside it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send_as_is(&mut self, message: Req) -> Result<(), Status> {
+        self.put(coding::send_as_is(message))?;
         poll_fn(|cx| self.poll_sent(cx)).await
     }
 

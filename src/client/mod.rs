@@ -30,6 +30,7 @@ mod backoff;
 mod call;
 mod calls;
 mod channel;
+mod coding;
 mod config;
 mod connect;
 mod connection;

@@ -250,10 +250,9 @@ async fn open(
 }
 
 async fn answered(channel: &Channel, call: &Outgoing, lane: &SharedLane) -> Result<Answer, Status> {
-    let max_len = channel.per_call.max_decoding_message_size;
     let head = call
         .attempts_of_stream(channel, lane, |mut asked| async move {
-            let head = read_head(&mut asked, call, max_len).await?;
+            let head = read_head(channel, &mut asked, call).await?;
             Ok((head, asked))
         })
         .await;

@@ -13,6 +13,7 @@ use http::uri::PathAndQuery;
 use super::admission::Permit;
 use super::asked::Asked;
 use super::channel::Channel;
+use super::coding;
 use super::header_list;
 use super::retry::Failed;
 use super::stage::Stage;
@@ -110,6 +111,7 @@ impl Outgoing {
             self.path.clone(),
             timeout,
             self.head.metadata(),
+            |headers| coding::write_headers(channel, &self.head, headers),
         );
         match permit.connection.send(request) {
             Ok((response, stream)) => {

@@ -38,13 +38,13 @@ pub(super) fn spawn_stream<C: Codec, S>(
     lane: &SharedLane,
     channel: &Channel,
     deadline: Option<Instant>,
+    writer: MessageWriter,
     codec: C,
     messages: S,
 ) where
     S: Stream<Item = C::Encode> + Send + 'static,
 {
     let mut messages = Box::pin(messages);
-    let writer = channel.writer();
     let span = Carried::current();
     let write_next = move |cx: &mut Context<'_>, writer: &mut MessageWriter| {
         span.run(|| {

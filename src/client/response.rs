@@ -11,6 +11,7 @@ use h2::RecvStream;
 
 use super::asked::Asked;
 use super::channel::Channel;
+use super::coding;
 use super::foreign::Foreign;
 use super::outgoing::Outgoing;
 use super::retry::Failed;
@@ -31,15 +32,15 @@ use crate::wire::code::Code;
 
 /// Waits for an answer of one message, to its trailers.
 pub(super) async fn one_answer<C: Codec>(
+    channel: &Channel,
     asked: &mut Asked,
     call: &Outgoing,
     codec: &C,
-    max_len: usize,
 ) -> Result<Response<C::Decode>, Failed> {
     let head = poll_fn(|cx| asked.poll_response(cx)).await;
     let head = head.map_err(Failed::unanswered)?;
     call.stage.answered();
-    let (metadata, mut reader) = match Head::of(head, max_len, asked.unread.clone()) {
+    let (metadata, mut reader) = match Head::of(channel, head, asked.unread.clone()) {
         Ok(Head::Open(metadata, reader)) => (metadata, reader),
         Ok(Head::Over(end)) => {
             end.map_err(Failed::trailers_only)?;
@@ -106,7 +107,7 @@ pub(super) async fn answer_stream<C: Codec>(
     mut asked: Asked,
     requests: Option<SharedLane>,
 ) -> Result<Response<Streaming<C::Decode>>, Failed> {
-    match read_head(&mut asked, call, channel.per_call.max_decoding_message_size).await? {
+    match read_head(channel, &mut asked, call).await? {
         Head::Open(mut metadata, mut reader) => {
             reader.source.share(None);
             call.show_response(channel, &mut metadata)
@@ -150,16 +151,25 @@ pub(super) enum Head {
 impl Head {
     /// Finds out what response headers are.
     fn of(
+        channel: &Channel,
         response: http::Response<RecvStream>,
-        max_len: usize,
         unread: Arc<Unread>,
     ) -> Result<Self, Foreign> {
         let (parts, body) = response.into_parts();
         match head::read_response(parts.status, parts.headers, body.is_end_stream()) {
             ResponseHead::Open(metadata) => {
-                let source = Source::new(body, Side::Client, unread);
-                let reader = MessageReader::new(source, max_len, None);
-                Ok(Self::Open(metadata, reader))
+                Ok(Self::Open(metadata, reader_of(channel, body, unread)))
+            }
+            ResponseHead::Coded(coded) => {
+                let (metadata, name) = *coded;
+                match coding::of_response(channel, &name) {
+                    Ok(coding) => {
+                        let mut reader = reader_of(channel, body, unread);
+                        reader.decompress(coding);
+                        Ok(Self::Open(metadata, reader))
+                    }
+                    Err(status) => Err(Foreign::new(status, body, &unread)),
+                }
             }
             ResponseHead::Over(end) => Ok(Self::Over(end)),
             ResponseHead::Foreign(status) => Err(Foreign::new(status, body, &unread)),
@@ -167,16 +177,21 @@ impl Head {
     }
 }
 
+fn reader_of(channel: &Channel, body: RecvStream, unread: Arc<Unread>) -> MessageReader {
+    let source = Source::new(body, Side::Client, unread);
+    MessageReader::new(source, channel.per_call.max_decoding_message_size, None)
+}
+
 /// Waits for response headers, and finds out what they are.
 pub(super) async fn read_head(
+    channel: &Channel,
     asked: &mut Asked,
     call: &Outgoing,
-    max_len: usize,
 ) -> Result<Head, Failed> {
     let response = poll_fn(|cx| asked.poll_response(cx)).await;
     let response = response.map_err(Failed::unanswered)?;
     call.stage.answered();
-    match Head::of(response, max_len, asked.unread.clone()) {
+    match Head::of(channel, response, asked.unread.clone()) {
         Ok(head) => Ok(head),
         Err(foreign) => Err(quoted(foreign).await),
     }

@@ -12,6 +12,7 @@ use http::uri::PathAndQuery;
 use super::asked::Asked;
 use super::call::unless_cancelled;
 use super::channel::Channel;
+use super::coding;
 use super::outgoing::{Opened, Outgoing};
 use super::pump::{self, LaneGuard};
 use super::response::{answer_stream, one_answer};
@@ -42,7 +43,7 @@ pub(super) async fn unary<C: Codec>(
         Box::pin(call.intercept(channel)).await?;
     }
     let mut retry = RetryPolicy::default();
-    let mut writer = channel.writer();
+    let mut writer = coding::writer(channel, &call.head);
     let answer = loop {
         // Encoded for each attempt: bytes shared with a second one cost more, and there hardly ever is one.
         let body = match writer.write(&codec, &message) {
@@ -80,17 +81,16 @@ async fn exchange<C: Codec>(
         mut asked,
         mut stream,
     } = call.open_on(channel, permit)?;
-    let max_len = channel.per_call.max_decoding_message_size;
     let answer = if body.len() <= FRAME {
         // If it fails, the response does too, and knows why.
         let _ = stream.send_data(body, true);
-        one_answer(&mut asked, call, codec, max_len).await
+        one_answer(channel, &mut asked, call, codec).await
     } else {
         // In a box, so that small calls do not carry room for it.
         Box::pin(uploading(
             &mut stream,
             body,
-            one_answer(&mut asked, call, codec, max_len),
+            one_answer(channel, &mut asked, call, codec),
         ))
         .await
     };
@@ -111,7 +111,7 @@ pub(super) async fn server_streaming<C: Codec>(
         Box::pin(call.intercept(channel)).await?;
     }
     let (call, codec) = (&call, &codec);
-    let mut writer = channel.writer();
+    let mut writer = coding::writer(channel, &call.head);
     // By value: messages need not be `Sync`.
     let attempt = move || {
         let body = writer.write(codec, &message).map(|()| writer.take_last());
@@ -163,10 +163,17 @@ where
     }
     let (call, lane, codec) = (&call, SharedLane::new(), &codec);
     let guard = LaneGuard::new(&lane);
-    pump::spawn_stream(&lane, channel, call.deadline, codec.clone(), messages);
+    let writer = coding::writer(channel, &call.head);
+    pump::spawn_stream(
+        &lane,
+        channel,
+        call.deadline,
+        writer,
+        codec.clone(),
+        messages,
+    );
     let attempt = |mut asked: Asked| async move {
-        let max_len = channel.per_call.max_decoding_message_size;
-        let answer = one_answer(&mut asked, call, codec, max_len).await;
+        let answer = one_answer(channel, &mut asked, call, codec).await;
         asked.ended(answer.as_ref().map_err(|failed| &failed.status));
         answer
     };
@@ -191,7 +198,15 @@ where
     }
     let (call, lane, codec) = (&call, &SharedLane::new(), &codec);
     let guard = LaneGuard::new(lane);
-    pump::spawn_stream(lane, channel, call.deadline, codec.clone(), messages);
+    let writer = coding::writer(channel, &call.head);
+    pump::spawn_stream(
+        lane,
+        channel,
+        call.deadline,
+        writer,
+        codec.clone(),
+        messages,
+    );
     let attempt = |asked| answer_stream(channel, call, codec, asked, Some(lane.clone()));
     match call.attempts_of_stream(channel, lane, attempt).await {
         Ok(response) => {

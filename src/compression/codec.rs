@@ -139,7 +139,7 @@ impl Corrupt {
         }
     }
 
-    pub(super) fn is_limit(&self) -> bool {
+    pub(crate) fn is_limit(&self) -> bool {
         self.is_limit
     }
 }

@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use super::codec::{Deflater, Inflater};
 use super::encoding::Compression;
 
-/// A thread keeps so many of each. Whoever uses more codings or levels in turn pays for making them.
+/// A thread keeps so many of each. A thread that uses more codings or levels in turn makes them anew.
 const KEPT: usize = 4;
 
 /// What holds more than this is not kept: a zstd window may be 8 MiB.
@@ -37,6 +37,7 @@ pub(super) fn take_inflater(compression: &Compression) -> Box<dyn Inflater> {
             .position(|(known, _)| known.reads_like(compression))?;
         Some(kept.swap_remove(at).1)
     });
+    //= GRPC-LPM-FRESH-CONTEXT  what is kept is memory: `begin` forgets the message before
     let mut inflater = kept.unwrap_or_else(|| compression.with_codec(|codec| codec.inflater()));
     inflater.begin();
     inflater

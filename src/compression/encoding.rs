@@ -6,6 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::header::HeaderValue;
+
 use super::codec::ContentCodec;
 #[cfg(feature = "gzip")]
 use super::gzip::Gzip;
@@ -100,6 +102,14 @@ impl Compression {
         match &self.0 {
             Kind::Own(encoding, _) => encoding.name(),
             Kind::Custom(codec) => codec.name(),
+        }
+    }
+
+    /// The value of `grpc-encoding`; `None` for a name of the user's that is not a header value.
+    pub(crate) fn header(&self) -> Option<HeaderValue> {
+        match &self.0 {
+            Kind::Own(encoding, _) => Some(HeaderValue::from_static(encoding.name())),
+            Kind::Custom(codec) => HeaderValue::from_str(codec.name()).ok(),
         }
     }
 

@@ -167,7 +167,7 @@ fn head_len(payload: &[u8]) -> Result<usize, Corrupt> {
         }
     }
     if flags & HEAD_CHECK != 0 {
-        len += 2; // a check of the head, which nobody looks at
+        len += 2; // a check of the head, which is not looked at
     }
     if len > payload.len() {
         return Err(truncated("head"));

@@ -4,11 +4,11 @@
 //! given room up to the limit and no further, then one byte more, and if it fills that byte the message is too long.
 //! How many times larger the message is than its payload has no meaning: an honest message of zeros is a thousand times larger.
 //!
-//! It takes processor time too, and who sends 256 such payloads at once would have all threads for a second. So there are two ways:
+//! It takes processor time too, and a peer that sends 256 such payloads at once would occupy all threads for a second. So there are two ways:
 //!
 //! - A message of up to [`AT_ONCE`] is inflated where it is read, into the thread's own room.
 //! - A longer one has a task of its own, which inflates [`STEP`] bytes and lets others have their turn, again and again. A core less
-//!   than there are may do that at the same time, however many wait; who waits holds the payload and nothing else. So all of
+//!   than there are may do that at the same time, however many wait; a message that waits holds its payload and nothing else. So all of
 //!   them together hold a few windows and messages, and one thread is free for calls that have none.
 //!
 //! What was inflated before a message was found to be long is thrown away, and done again in the task: 128 KiB at most. Else what
@@ -18,7 +18,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -86,8 +86,8 @@ pub(crate) fn inflate(
             let _turn = turns().acquire().await;
             work.await
         })),
-        // Whoever polls calls outside of any runtime has no neighbours there.
-        Err(_) => Task::Own(Box::pin(work)),
+        // A call outside of any runtime has no neighbours there.
+        Err(_) => Task::Own(Mutex::new(Box::pin(work))),
     }))
 }
 
@@ -203,7 +203,8 @@ impl<'a> Growing<'a> {
 /// A long message. Dropping it stops the work.
 pub(crate) enum Task {
     Spawned(JoinHandle<Result<Bytes, Failure>>),
-    Own(Pin<Box<dyn Future<Output = Result<Bytes, Failure>> + Send>>),
+    /// Nobody waits for the lock: it is there since a call is shared between threads, one at a time.
+    Own(Mutex<Pin<Box<dyn Future<Output = Result<Bytes, Failure>> + Send>>>),
 }
 
 impl Future for Task {
@@ -220,7 +221,10 @@ impl Future for Task {
                     })
                 })
             }),
-            Task::Own(work) => work.as_mut().poll(cx),
+            Task::Own(work) => {
+                let work = work.get_mut().unwrap_or_else(PoisonError::into_inner);
+                work.as_mut().poll(cx)
+            }
         }
     }
 }

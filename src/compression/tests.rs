@@ -237,7 +237,7 @@ async fn members_of_gzip_and_frames_of_zstd_may_follow_each_other() {
 
 #[cfg(feature = "zstd")]
 #[tokio::test]
-async fn h14_a_zstd_window_above_8_mib_is_refused() {
+async fn a_zstd_window_above_8_mib_is_refused() {
     let zstd = Compression::from(CompressionEncoding::Zstd);
     // Magic, no content size, and the window; then a block of one byte that is repeated, the last.
     let frame = |window_log: u8, mantissa: u8| {
@@ -267,7 +267,7 @@ async fn h14_a_zstd_window_above_8_mib_is_refused() {
 
 /// A long message gives up its thread: on a runtime of one thread another task has its turn in between.
 #[tokio::test]
-async fn h14_a_long_message_lets_others_have_their_turn() {
+async fn a_long_message_lets_others_have_their_turn() {
     for compression in all() {
         let payload = deflated(&compression, &vec![0; 4 * MIB]);
         let Ok(Inflating::Long(task)) = inflate(&compression, payload, 4 * MIB) else {

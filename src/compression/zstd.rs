@@ -1,6 +1,6 @@
 //! `zstd`: frames of RFC 8878, by the library that defined them.
 //!
-//! A frame says how far back it may refer, and whoever reads it holds as much. It may say up to 3.75 TiB; RFC 9659 lets a reader
+//! A frame says how far back it may refer, and a reader holds as much. It may say up to 3.75 TiB; RFC 9659 lets a reader
 //! of HTTP refuse more than 8 MiB, and so does this one. A frame that says its length, and fits into the room at once, takes no
 //! such window.
 

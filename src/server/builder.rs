@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_core::Stream;
 use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 
+use crate::compression::codings::compression_knobs;
 use crate::conn::ping_strikes::PingPolicy;
 use crate::conn::settings::Http2Settings;
 use crate::conn::unread::Buffered;
@@ -87,6 +88,7 @@ impl Server {
                 max_age: None,
                 max_age_grace: None,
                 max_idle: None,
+                compression: None,
             },
             max_buffered_bytes: None,
             services: Vec::new(),
@@ -177,6 +179,12 @@ impl<H> Server<H> {
     }
 
     // Calls.
+
+    compression_knobs!(
+        "For all services, beside what they say themselves: compresses response messages in this way, for clients that read it. Default: none are compressed. Called several times, the coding that was named first is the best. A response is sent as it is after [`Response::disable_compression`](crate::Response::disable_compression), and a message of a stream with [`send_as_is`](crate::codec::send_as_is).",
+        send,
+        this => this.limits.compression
+    );
 
     /// The longest a call may take, from its head to its trailers. Default: no limit but the caller's
     /// own deadline, since only the application knows how long is too long. Of both the earlier counts. At the

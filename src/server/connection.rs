@@ -146,6 +146,7 @@ impl<H: Handshake<IO>, IO> Accepted<'_, H, IO> {
             unread,
             readers: Arc::default(),
             answers: drain.answers(),
+            compression: limits.compression.clone(),
             meter: None,
         });
         let mut connection = Connection {

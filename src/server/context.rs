@@ -12,6 +12,7 @@ use h2::server::SendResponse;
 use super::answers::Answers;
 use super::resets::Resets;
 use crate::call::meter::Meter;
+use crate::compression::codings::Enabled;
 use crate::conn::counter::Counter;
 use crate::conn::unread::Unread;
 use crate::connect_info::ConnectInfo;
@@ -37,6 +38,8 @@ pub(crate) struct CallContext {
     pub(crate) readers: Arc<Counter>,
     /// What became of the calls that ended in a drain.
     pub(crate) answers: Arc<Answers>,
+    /// What the server reads and writes, beside what its services do.
+    pub(crate) compression: Enabled,
     /// Counts the bytes of a call that somebody watches; such a call has a context of its own.
     pub(crate) meter: Option<Arc<Meter>>,
 }
@@ -50,6 +53,7 @@ impl CallContext {
             unread: self.unread.clone(),
             readers: self.readers.clone(),
             answers: self.answers.clone(),
+            compression: self.compression.clone(),
             meter: Some(meter),
             ..*self
         }

@@ -9,6 +9,7 @@
 //! another writer, and nothing else.
 
 use h2::Reason;
+use http::header::HeaderValue;
 use http::{HeaderMap, StatusCode};
 
 use crate::call::caught::{Panicked, drop_caught};
@@ -17,7 +18,6 @@ use crate::metadata::MetadataMap;
 use crate::status::Status;
 use crate::trailers;
 use crate::wire::code::Code;
-use crate::wire::content_coding::ContentCodings;
 
 /// The trailing metadata of a success, if there is any.
 pub(super) type Trailing = Option<Box<MetadataMap>>;
@@ -30,7 +30,7 @@ pub(super) enum End {
         /// The status, its message and details, and trailing metadata.
         fields: HeaderMap,
         /// The codings of messages that this side accepts, if the client has to know.
-        accept: Option<ContentCodings>,
+        accept: Option<HeaderValue>,
     },
     /// A response in plain HTTP to a request that is not gRPC.
     Http(StatusCode),
@@ -52,11 +52,9 @@ impl End {
                 let _ = drop_caught(status);
                 end
             }
-            Err(Failure::Encoding(status)) => (
-                trailers::write_status(&status),
-                status.code(),
-                Some(ContentCodings::NONE),
-            ),
+            Err(Failure::Encoding(status, list)) => {
+                (trailers::write_status(&status), status.code(), Some(*list))
+            }
             Err(Failure::Http(status)) => return Self::Http(status),
             Err(Failure::Gone) => return Self::Gone,
             //= GRPC-DEADLINE-SERVER  RST_STREAM(CANCEL) when blocked
@@ -85,8 +83,8 @@ pub(crate) enum Outcome {
 pub(crate) enum Failure {
     Http(StatusCode),
     Status(Status),
-    /// Trailers-Only, with the list of encodings we accept.
-    Encoding(Status),
+    /// Trailers-Only, with the list of the codings that are read here.
+    Encoding(Status, Box<HeaderValue>),
     /// The caller reset the stream, or the connection is gone: there is nobody to tell.
     Gone,
     /// The caller takes nothing, so trailers would not arrive either.
@@ -104,7 +102,6 @@ impl From<Refusal> for Failure {
         match refusal {
             Refusal::Http(status) => Self::Http(status),
             Refusal::Grpc(status) => Self::Status(status),
-            Refusal::Encoding(status) => Self::Encoding(status),
         }
     }
 }

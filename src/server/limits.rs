@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::compression::codings::Enabled;
 use crate::conn::ping_strikes::PingPolicy;
 use crate::conn::settings::Http2Settings;
 
@@ -21,4 +22,6 @@ pub(crate) struct Limits {
     pub(crate) max_age: Option<Duration>,
     pub(crate) max_age_grace: Option<Duration>,
     pub(crate) max_idle: Option<Duration>,
+    /// Which codings of messages all services read and write.
+    pub(crate) compression: Enabled,
 }

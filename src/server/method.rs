@@ -16,6 +16,7 @@ use super::route::{CallFuture, Route};
 use super::service::{RegisteredMethods, Service};
 use crate::call::codec::Codec;
 use crate::call::streaming::Streaming;
+use crate::compression::codings::compression_knobs;
 use crate::interceptor::Interceptors;
 use crate::request::Request;
 use crate::response::Response;
@@ -65,6 +66,12 @@ impl<T: Send + Sync + 'static> Methods<T> {
         self.options.max_encoding_message_size = limit;
         self
     }
+
+    compression_knobs!(
+        "Compresses response messages in this way, for clients that read it. Default: none are compressed. Called several times, the coding that was named first is the best. A response is sent as it is after [`Response::disable_compression`](crate::Response::disable_compression), and a message of a stream with [`send_as_is`](crate::codec::send_as_is).",
+        send,
+        this => this.options.compression
+    );
 
     /// As [`ServiceServer::never_shed`](super::ServiceServer::never_shed), for the methods that are registered from
     /// here on.

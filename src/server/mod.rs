@@ -9,6 +9,7 @@ mod answers;
 mod builder;
 mod call;
 mod closed;
+mod coding;
 mod connection;
 mod context;
 mod drain;

@@ -1,6 +1,7 @@
 //! The options of a method: how long its messages may be, and how its handler is run.
 
 use crate::call::writer::MessageWriter;
+use crate::compression::codings::Enabled;
 
 /// The default limit on a received message, 4 MiB, as in other gRPC libraries.
 pub(crate) const DEFAULT_MAX_DECODING: usize = 4 * 1024 * 1024;
@@ -12,6 +13,8 @@ pub(crate) struct MethodOptions {
     pub(crate) max_encoding_message_size: usize,
     pub(crate) spawn_always: bool,
     pub(crate) never_shed: bool,
+    /// Which codings of messages are read and written.
+    pub(crate) compression: Enabled,
 }
 
 impl MethodOptions {
@@ -29,6 +32,7 @@ impl Default for MethodOptions {
             max_encoding_message_size: usize::MAX,
             spawn_always: false,
             never_shed: false,
+            compression: None,
         }
     }
 }

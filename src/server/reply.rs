@@ -85,6 +85,9 @@ impl Reply {
         let failure = match response {
             Ok(Ok(mut response)) => {
                 if !response.extensions().is_empty() {
+                    if let Some(agreed) = request.agreed() {
+                        agreed.look_at(response.extensions());
+                    }
                     let _ = drop_caught(std::mem::take(response.extensions_mut()));
                 }
                 let (mut metadata, messages, trailers) = response.into_ends();
@@ -94,7 +97,11 @@ impl Reply {
                 if let Err(status) = trailers::check_size("response", &metadata) {
                     return Err(self.finish(request.show_end(Err(status.into()))));
                 }
-                let head = head::write_response(&metadata);
+                let head = head::write_response(&metadata, |headers| {
+                    if let Some(agreed) = request.agreed() {
+                        agreed.write_headers(headers);
+                    }
+                });
                 match self.respond.send_response(head, false) {
                     Ok(body) => {
                         self.body = Some(body);
@@ -119,7 +126,7 @@ impl Reply {
         codec: &C,
         options: &MethodOptions,
     ) -> Outcome {
-        let mut writer = options.writer();
+        let mut writer = request.writer(options);
         let buffers = &self.context.unread.buffers;
         let encoded = caught(|| writer.write_one(buffers, codec, &message));
         let dropped = drop_caught(message);
@@ -157,7 +164,7 @@ impl Reply {
         S: Stream<Item = Result<C::Encode, Status>>,
     {
         let mut messages = pin!(Some(messages));
-        let mut writer = options.writer();
+        let mut writer = request.writer(options);
         let mut turn = Turn::default();
         let end = loop {
             let gathered = pin!(Some(poll_fn(|cx| {

@@ -10,6 +10,7 @@ use std::time::Instant;
 use h2::RecvStream;
 use http::uri::PathAndQuery;
 
+use super::coding::Agreed;
 use super::context::CallContext;
 use super::end::Failure;
 use super::options::MethodOptions;
@@ -20,6 +21,8 @@ use crate::call::retraction::Retraction;
 use crate::call::source::Source;
 use crate::call::streaming::{Ending, Streaming};
 use crate::call::timer::{self, Timer};
+use crate::call::writer::MessageWriter;
+use crate::compression::codings::Allowed;
 use crate::conn::inbox::Keeper;
 use crate::deadline;
 use crate::head;
@@ -39,6 +42,8 @@ const HEALTH: &str = "/grpc.health.v1.Health/";
 pub(super) struct RequestHalf {
     request: Option<Request<()>>,
     reader: Option<MessageReader>,
+    /// How messages are compressed, if that is enabled for the call.
+    agreed: Option<Box<Agreed>>,
     /// Of a stream of requests whose reader may go before the call does.
     kept: Option<Keeper>,
     /// Of the server and of the service, in this order.
@@ -68,9 +73,15 @@ impl RequestHalf {
         );
         // Whether a server lives is asked most when it has most to do.
         reader.hold_unless(|| parts.uri.path().starts_with(HEALTH));
-        let timeout = head::read_request(&parts.method, &parts.headers)?;
+        let head = head::read_request(&parts.method, &parts.headers)?;
+        let allowed = Allowed([&options.compression, &context.compression].map(Option::as_deref));
+        let mut agreed = None;
+        if head.encoding.is_some() || !allowed.is_nothing() {
+            let found = Agreed::new(allowed, head.encoding, &parts.headers)?;
+            agreed = Some(found.reading_with(&mut reader));
+        }
         //= GRPC-TIMEOUT-ABSENT  no header means no limit
-        let deadline = match (timeout, context.timeout) {
+        let deadline = match (head.timeout, context.timeout) {
             (None, None) => None,
             both => deadline::earliest(timer::now(), both.into()),
         };
@@ -88,6 +99,7 @@ impl RequestHalf {
         Ok(Self {
             request: Some(Request::from_server(metadata, (), facts)),
             reader: Some(reader),
+            agreed,
             kept: None,
             interceptors: interceptors.clone(),
             intercepted: None,
@@ -98,6 +110,21 @@ impl RequestHalf {
     #[inline(always)]
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.request.as_ref().and_then(Request::deadline)
+    }
+
+    /// How messages are compressed, if that is enabled for the call.
+    #[inline(always)]
+    pub(super) fn agreed(&mut self) -> Option<&mut Agreed> {
+        self.agreed.as_deref_mut()
+    }
+
+    /// What writes the messages of the response.
+    #[inline]
+    pub(super) fn writer(&self, options: &MethodOptions) -> MessageWriter {
+        match &self.agreed {
+            None => options.writer(),
+            Some(agreed) => agreed.writer(options),
+        }
     }
 
     /// Nobody reads on: the rest of the request, if any, is not wanted.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::method::Methods;
 use super::options::MethodOptions;
 use super::service::{NamedService, RegisteredMethods, Service};
+use crate::compression::codings::compression_knobs;
 use crate::interceptor::{AsyncInterceptor, Interceptor, Interceptors};
 
 /// The table of a generated service: which methods it has, and how each calls a `T`.
@@ -75,6 +76,12 @@ impl<T, M: MethodTable<T>> ServiceServer<T, M> {
         self.options.max_encoding_message_size = limit;
         self
     }
+
+    compression_knobs!(
+        "Compresses response messages in this way, for clients that read it. Default: none are compressed. Called several times, the coding that was named first is the best. A response is sent as it is after [`Response::disable_compression`](crate::Response::disable_compression), and a message of a stream with [`send_as_is`](crate::codec::send_as_is).",
+        send,
+        this => this.options.compression
+    );
 
     /// Runs each handler in a task of its own from the start. Default: off.
     ///

@@ -296,6 +296,7 @@ mod tests {
             max_age: Some(secs(600)),
             max_age_grace: Some(secs(5)),
             max_idle: Some(secs(60)),
+            compression: None,
         }
     }
 

@@ -29,6 +29,7 @@
 
 pub mod apart;
 pub mod buffering;
+pub mod coded;
 pub mod faulty;
 pub mod frame;
 pub mod grpc;

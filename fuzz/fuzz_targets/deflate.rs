@@ -1,0 +1,7 @@
+//! Whatever a payload in deflate holds, it becomes no longer than the limit; and what it became is written and read again as it was.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use temaki::codec::CompressionEncoding::Deflate;
+
+fuzz_target!(|data: &[u8]| temaki_fuzz::inflate(Deflate, data));
