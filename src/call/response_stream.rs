@@ -133,7 +133,7 @@ impl<T: Send + 'static> ResponseSink<T> {
     /// secret whose length must not depend on what stands beside it.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`send`](Self::send).
     pub async fn send_as_is(&mut self, message: T) -> Result<(), Status> {
         self.put(message, true).await
     }

@@ -265,8 +265,8 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
         self.change_head(|head| head.set_timeout(limit))
     }
 
-    /// Sends all messages of the call as they are, also over a channel that compresses. It must be said before the first use of
-    /// the call.
+    /// Sends all messages of the call as they are, also over a channel that compresses. To be called before the
+    /// first use of the call.
     pub fn disable_compression(mut self) -> Self {
         self.sender.writer.set_compresses(false);
         self.change_head(Request::disable_compression)
@@ -288,7 +288,7 @@ impl<Req: Send + 'static, Res: Send + 'static> Call<Req, Res> {
     /// As [`CallSender::send_as_is`].
     ///
     /// # Errors
-    /// As there.
+    /// As for [`send`](Self::send).
     pub async fn send_as_is(&mut self, message: Req) -> Result<(), Status> {
         self.sender.send_as_is(message).await
     }
@@ -353,7 +353,7 @@ impl<Req> CallSender<Req> {
     /// secret whose length must not depend on what stands beside it.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`send`](Self::send).
     pub async fn send_as_is(&mut self, message: Req) -> Result<(), Status> {
         self.put(coding::send_as_is(message))?;
         poll_fn(|cx| self.poll_sent(cx)).await
