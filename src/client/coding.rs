@@ -8,7 +8,6 @@
 use http::HeaderMap;
 use http::header::HeaderValue;
 
-use super::channel::Channel;
 use crate::call::coding;
 use crate::call::writer::MessageWriter;
 use crate::compression::codings::{Allowed, Enabled};
@@ -18,11 +17,14 @@ use crate::request::{Request, SentAsIs};
 use crate::status::{Origin, Status};
 use crate::wire::code::Code;
 
-/// What writes the messages of a call.
+/// What writes the messages of a call: the channel's writer, unless the request says otherwise.
 #[inline]
-pub(super) fn writer<T>(channel: &Channel, head: &Request<T>) -> MessageWriter {
-    let mut writer = channel.writer();
-    if channel.compression.is_some() && SentAsIs::is_in(head.extensions()) {
+pub(super) fn writer<T>(
+    mut writer: MessageWriter,
+    enabled: &Enabled,
+    head: &Request<T>,
+) -> MessageWriter {
+    if enabled.is_some() && SentAsIs::is_in(head.extensions()) {
         writer.set_compresses(false);
     }
     writer
@@ -42,9 +44,9 @@ pub(super) fn compressing(writer: MessageWriter, enabled: &Enabled) -> MessageWr
 
 /// Adds to the headers of a request which coding its messages are in, and which ones are read here.
 #[inline]
-pub(super) fn write_headers<T>(channel: &Channel, head: &Request<T>, headers: &mut HeaderMap) {
-    if channel.compression.is_some() {
-        write(Allowed::of(&channel.compression), head, headers);
+pub(super) fn write_headers<T>(enabled: &Enabled, head: &Request<T>, headers: &mut HeaderMap) {
+    if enabled.is_some() {
+        write(Allowed::of(enabled), head, headers);
     }
 }
 
@@ -63,8 +65,8 @@ fn write<T>(allowed: Allowed<'_>, head: &Request<T>, headers: &mut HeaderMap) {
 /// # Errors
 /// INTERNAL if the channel does not read it.
 #[cold]
-pub(super) fn of_response(channel: &Channel, name: &HeaderValue) -> Result<coding::Read, Status> {
-    match Allowed::of(&channel.compression).reads(name.as_bytes()) {
+pub(super) fn of_response(enabled: &Enabled, name: &HeaderValue) -> Result<coding::Read, Status> {
+    match Allowed::of(enabled).reads(name.as_bytes()) {
         Some(compression) => Ok(coding::Read::new(compression.clone())),
         None => Err(unreadable(name)),
     }

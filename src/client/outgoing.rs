@@ -18,6 +18,7 @@ use super::header_list;
 use super::retry::Failed;
 use super::stage::Stage;
 use crate::call::timer::{self, Timer};
+use crate::call::writer::MessageWriter;
 use crate::interceptor::InterceptedCall;
 use crate::request::Request;
 use crate::status::Status;
@@ -111,7 +112,7 @@ impl Outgoing {
             self.path.clone(),
             timeout,
             self.head.metadata(),
-            |headers| coding::write_headers(channel, &self.head, headers),
+            |headers| coding::write_headers(&channel.compression, &self.head, headers),
         );
         match permit.connection.send(request) {
             Ok((response, stream)) => {
@@ -125,6 +126,12 @@ impl Outgoing {
                 Err(Failed::unsent(error))
             }
         }
+    }
+
+    /// What writes the messages of the call.
+    #[inline]
+    pub(super) fn writer(&self, channel: &Channel) -> MessageWriter {
+        coding::writer(channel.writer(), &channel.compression, &self.head)
     }
 
     /// DEADLINE_EXCEEDED, and where the call was.

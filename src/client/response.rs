@@ -162,7 +162,7 @@ impl Head {
             }
             ResponseHead::Coded(coded) => {
                 let (metadata, name) = *coded;
-                match coding::of_response(channel, &name) {
+                match coding::of_response(&channel.compression, &name) {
                     Ok(coding) => {
                         let mut reader = reader_of(channel, body, unread);
                         reader.decompress(coding);

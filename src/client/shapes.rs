@@ -12,7 +12,6 @@ use http::uri::PathAndQuery;
 use super::asked::Asked;
 use super::call::unless_cancelled;
 use super::channel::Channel;
-use super::coding;
 use super::outgoing::{Opened, Outgoing};
 use super::pump::{self, LaneGuard};
 use super::response::{answer_stream, one_answer};
@@ -43,7 +42,7 @@ pub(super) async fn unary<C: Codec>(
         Box::pin(call.intercept(channel)).await?;
     }
     let mut retry = RetryPolicy::default();
-    let mut writer = coding::writer(channel, &call.head);
+    let mut writer = call.writer(channel);
     let answer = loop {
         // Encoded for each attempt: bytes shared with a second one cost more, and there hardly ever is one.
         let body = match writer.write(&codec, &message) {
@@ -111,7 +110,7 @@ pub(super) async fn server_streaming<C: Codec>(
         Box::pin(call.intercept(channel)).await?;
     }
     let (call, codec) = (&call, &codec);
-    let mut writer = coding::writer(channel, &call.head);
+    let mut writer = call.writer(channel);
     // By value: messages need not be `Sync`.
     let attempt = move || {
         let body = writer.write(codec, &message).map(|()| writer.take_last());
@@ -163,7 +162,7 @@ where
     }
     let (call, lane, codec) = (&call, SharedLane::new(), &codec);
     let guard = LaneGuard::new(&lane);
-    let writer = coding::writer(channel, &call.head);
+    let writer = call.writer(channel);
     pump::spawn_stream(
         &lane,
         channel,
@@ -198,7 +197,7 @@ where
     }
     let (call, lane, codec) = (&call, &SharedLane::new(), &codec);
     let guard = LaneGuard::new(lane);
-    let writer = coding::writer(channel, &call.head);
+    let writer = call.writer(channel);
     pump::spawn_stream(
         lane,
         channel,
