@@ -9,6 +9,7 @@
 //! | [`deadlines`] | How do I limit the time of a call, and how do I cancel one? |
 //! | [`metadata`] | How do I send and read headers and trailers, on each call or on one? |
 //! | [`stopping`] | How do I stop a server without losing a call? |
+//! | [`tls`] | How do I serve and call in TLS, and replace certificates? |
 //! | [`testing`] | How do I test a client without a server, and a server without a port? |
 //!
 //! # Before the first page
@@ -50,3 +51,4 @@ pub mod serve;
 pub mod stopping;
 pub mod stream;
 pub mod testing;
+pub mod tls;
