@@ -10,6 +10,7 @@
 //! | report failures, and find their cause | [`guide::errors`] | [`Status`] |
 //! | limit the time of a call, cancel it | [`guide::deadlines`] | [`Request::set_timeout`] |
 //! | send and read metadata, intercept calls | [`guide::metadata`] | [`metadata`], [`interceptor`] |
+//! | compress messages | [`guide::compression`] | [`codec::CompressionEncoding`] |
 //! | stop without losing a call | [`guide::stopping`] | [`Server::serve_with_shutdown`] |
 //! | serve and call in TLS | [`guide::tls`] | `temaki::tls` (features `tls`, `tls-ring`) |
 //! | test with a mock, or in memory | [`guide::testing`] | |
