@@ -5,7 +5,7 @@
 //! OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 OTEL_EXPORTER_OTLP_COMPRESSION=gzip opentelemetry-instrument …
 //! ```
 //!
-//! Exporters compress with gzip if they are told to, and the Collector does unless it is told not to. So the server says
+//! Exporters can compress with gzip, and the Collector does so by default. So the server calls
 //! [`accept_compressed_all`](temaki::Server::accept_compressed_all): without that line each export would end with UNIMPLEMENTED.
 
 use temaki::server::TcpIncoming;

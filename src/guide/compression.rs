@@ -5,7 +5,7 @@
 //!
 //! # Read what others compress
 //!
-//! OpenTelemetry's Collector compresses with gzip unless it is told not to. One line accepts that, in all services of a server:
+//! OpenTelemetry's Collector compresses with gzip by default. One line accepts that, in all services of a server:
 //!
 //! ```no_run
 //! # use temaki::server::Service;
@@ -39,7 +39,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! | for | say it to |
+//! | for | set at |
 //! |---|---|
 //! | one service | `GreeterServer::new(…)`, or [`Methods`](crate::server::Methods) |
 //! | all services of a server | [`Server`](crate::Server) |
@@ -48,8 +48,8 @@
 //! | one call, which is sent as it is | [`Request::disable_compression`](crate::Request::disable_compression), [`Response::disable_compression`](crate::Response::disable_compression), [`Call::disable_compression`](crate::Call::disable_compression) |
 //! | one message of a stream, which is sent as it is | [`ResponseSink::send_as_is`](crate::ResponseSink::send_as_is), [`Call::send_as_is`](crate::Call::send_as_is), [`codec::send_as_is`](crate::codec::send_as_is) in a stream of your own |
 //!
-//! A server answers in a coding that the client listed and the server was told to write, and else sends messages as they are. A client that
-//! was told to compress does so without asking.
+//! A server uses a coding that the client listed and that `send_compressed` enabled at the server, and else sends messages as they are. A
+//! client with `send_compressed` compresses every request.
 //!
 //! Messages shorter than 1 KiB are sent as they are, and so are those that compressing makes no smaller.
 //! [`compression_threshold`](crate::Channel::compression_threshold) sets another length.
