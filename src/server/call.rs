@@ -8,7 +8,7 @@
 //!
 //! | step | where |
 //! |---|---|
-//! | read the head; refuse, or learn the deadline | [`RequestHalf::read`], `request.rs` |
+//! | read the head; refuse, or learn the deadline | [`begin`], `begin.rs` |
 //! | interceptors, then the message or the stream of them | `one_message` and `stream`, `request.rs` |
 //! | run the handler, beside a reset, the deadline and a panic | `watch` and `watch_reading`, `watch.rs` |
 //! | send headers, then a message or a stream of them | `send_headers`, `send_message`, `send_messages`, `reply.rs` |
@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 use futures_core::Stream;
 
+use super::begin::begin;
 use super::context::{CallContext, Incoming};
 use super::end::{Failure, Outcome};
 use super::options::MethodOptions;
@@ -37,7 +38,6 @@ use super::request::RequestHalf;
 use super::route::CallFuture;
 use crate::call::codec::Codec;
 use crate::call::streaming::Streaming;
-use crate::deadline;
 use crate::interceptor::Interceptors;
 use crate::request::Request;
 use crate::response::Response;
@@ -49,26 +49,6 @@ pub(super) struct Method<T, C, F> {
     pub(super) codec: C,
     pub(super) handler: F,
     pub(super) options: MethodOptions,
-}
-
-/// Begins a call: reads its head. An error is a call that is over.
-#[inline(always)]
-pub(super) fn begin(
-    incoming: Incoming,
-    context: Arc<CallContext>,
-    interceptors: &Interceptors,
-    options: &MethodOptions,
-) -> Result<(Reply, RequestHalf), Outcome> {
-    let Incoming { request, respond } = incoming;
-    let mut reply = Reply::new(respond, context);
-    let request = match RequestHalf::read(request, reply.context(), interceptors, options) {
-        Ok(request) => request,
-        Err(failure) => return Err(reply.finish(Err(failure))),
-    };
-    if reply.set_deadline(request.deadline()) {
-        return Err(reply.finish(Err(deadline::exceeded(deadline::IN_HANDLER).into())));
-    }
-    Ok((reply, request))
 }
 
 /// One message in, one message out.

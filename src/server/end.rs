@@ -42,7 +42,7 @@ pub(super) enum End {
 
 impl End {
     /// The end for a success or a failure.
-    #[inline]
+    #[inline(always)] // else the fields are copied once more
     pub(super) fn of(end: Result<Trailing, Failure>) -> Self {
         let (fields, code, accept) = match fitting(end) {
             Ok(metadata) => (trailers::write_ok(metadata.as_deref()), Code::Ok, None),

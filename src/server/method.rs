@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures_core::Stream;
 
+use super::begin::begin;
 use super::call::{self, Method};
 use super::options::MethodOptions;
 use super::reply::Reply;
@@ -146,8 +147,7 @@ impl<T: Send + Sync + 'static> Methods<T> {
         self.routes.push(Route {
             path: wire::path::join(self.name, name).into(),
             handler: Box::new(move |incoming, context, interceptors| {
-                let (reply, request) =
-                    call::begin(incoming, context, interceptors, &method.options)?;
+                let (reply, request) = begin(incoming, context, interceptors, &method.options)?;
                 Ok(shape(method.clone(), reply, request))
             }),
             spawn_always: self.options.spawn_always,

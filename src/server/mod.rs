@@ -6,6 +6,7 @@
 
 mod accept;
 mod answers;
+mod begin;
 mod builder;
 mod call;
 mod closed;

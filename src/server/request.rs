@@ -1,51 +1,36 @@
 //! The request half of a call: how does the handler get its request?
 //!
-//! [`RequestHalf::read`] reads the headers, and needs no future. The messages follow: one, or a stream of them. Interceptors see
+//! The head was read when the call began (`begin.rs`). The messages follow: one, or a stream of them. Interceptors see
 //! the request before the first message is read. This file does not know what a handler does with it.
 
 use std::future::{Future, poll_fn};
 use std::task::Poll;
-use std::time::Instant;
-
-use h2::RecvStream;
-use http::uri::PathAndQuery;
 
 use super::coding::Agreed;
-use super::context::CallContext;
-use super::end::Failure;
 use super::options::MethodOptions;
-use crate::call::Side;
 use crate::call::codec::Codec;
 use crate::call::reader::MessageReader;
 use crate::call::retraction::Retraction;
-use crate::call::source::Source;
 use crate::call::streaming::{Ending, Streaming};
-use crate::call::timer::{self, Timer};
+use crate::call::timer::Timer;
 use crate::call::writer::MessageWriter;
-use crate::compression::codings::Allowed;
 use crate::conn::inbox::Keeper;
-use crate::deadline;
-use crate::head;
 use crate::interceptor::{InterceptedCall, Interceptors};
-use crate::metadata::MetadataMap;
-use crate::request::{Request, ServerFacts};
+use crate::request::Request;
 use crate::status::{Origin, Status};
 use crate::wire::code::Code;
-
-/// Where the paths of the health service begin.
-const HEALTH: &str = "/grpc.health.v1.Health/";
 
 /// The request half of a call: its head was read, and its messages are to be read.
 ///
 /// It stays in one place while the call lasts, and hands out what it holds by reference: a call's future
 /// is copied around as little as possible, and small enough to be allocated cheaply.
 pub(super) struct RequestHalf {
-    request: Option<Request<()>>,
-    reader: Option<MessageReader>,
+    pub(super) request: Option<Request<()>>,
+    pub(super) reader: Option<MessageReader>,
     /// How messages are compressed, if that is enabled for the call.
-    agreed: Option<Box<Agreed>>,
+    pub(super) agreed: Option<Box<Agreed>>,
     /// Of a stream of requests whose reader may go before the call does.
-    kept: Option<Keeper>,
+    pub(super) kept: Option<Keeper>,
     /// Of the server and of the service, in this order.
     pub(super) interceptors: Interceptors,
     /// The call as interceptors know it, if any of them wants to see the answer.
@@ -53,65 +38,6 @@ pub(super) struct RequestHalf {
 }
 
 impl RequestHalf {
-    /// Reads the head: is it gRPC, can this side read it, how long may the call take?
-    ///
-    /// # Errors
-    /// Why the call ends before its handler is called.
-    #[inline(always)]
-    pub(super) fn read(
-        request: http::Request<RecvStream>,
-        context: &CallContext,
-        interceptors: &Interceptors,
-        options: &MethodOptions,
-    ) -> Result<Self, Failure> {
-        let (parts, body) = request.into_parts();
-        let source = Source::new(body, Side::Server, context.unread.clone());
-        let mut reader = MessageReader::new(
-            source,
-            options.max_decoding_message_size,
-            context.meter.clone(),
-        );
-        // Whether a server lives is asked most when it has most to do.
-        reader.hold_unless(|| parts.uri.path().starts_with(HEALTH));
-        let head = head::read_request(&parts.method, &parts.headers)?;
-        let allowed = Allowed([&options.compression, &context.compression].map(Option::as_deref));
-        let mut agreed = None;
-        if head.encoding.is_some() || !allowed.is_nothing() {
-            let found = Agreed::new(allowed, head.encoding, &parts.headers)?;
-            agreed = Some(found.reading_with(&mut reader));
-        }
-        //= GRPC-TIMEOUT-ABSENT  no header means no limit
-        let deadline = match (head.timeout, context.timeout) {
-            (None, None) => None,
-            both => deadline::earliest(timer::now(), both.into()),
-        };
-        let facts = ServerFacts {
-            deadline,
-            path: parts
-                .uri
-                .into_parts()
-                .path_and_query
-                .unwrap_or(PathAndQuery::from_static("/")),
-            connection: context.connection.clone(),
-            extensions: parts.extensions,
-        };
-        let metadata = MetadataMap::from_headers(parts.headers);
-        Ok(Self {
-            request: Some(Request::from_server(metadata, (), facts)),
-            reader: Some(reader),
-            agreed,
-            kept: None,
-            interceptors: interceptors.clone(),
-            intercepted: None,
-        })
-    }
-
-    /// When the call has to end, as the request says until its handler has it.
-    #[inline(always)]
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.request.as_ref().and_then(Request::deadline)
-    }
-
     /// How messages are compressed, if that is enabled for the call.
     #[inline(always)]
     pub(super) fn agreed(&mut self) -> Option<&mut Agreed> {
@@ -165,7 +91,7 @@ impl RequestHalf {
         codec: &C,
         retraction: &Retraction,
     ) -> Result<Request<Streaming<C::Decode>>, Status> {
-        let deadline = Timer::new(self.deadline());
+        let deadline = Timer::new(self.request.as_ref().and_then(Request::deadline));
         self.intercept().await?;
         let Some(reader) = self.reader.take() else {
             return Err(wrong_count("no more"));

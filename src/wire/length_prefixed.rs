@@ -253,6 +253,9 @@ impl Decoder {
     /// Reads the five bytes, from the chunk in one go or from several in turn.
     #[inline]
     fn read_prefix(&mut self) -> Result<Option<Announced>, LengthError> {
+        if self.pieces.is_none() && self.chunk.is_empty() {
+            return Ok(None);
+        }
         if self.head_len() == 0 {
             if let Some(&prefix) = self.chunk.first_chunk::<PREFIX_LEN>() {
                 let message = self.accept(prefix)?;
@@ -260,6 +263,10 @@ impl Decoder {
                 return Ok(Some(message));
             }
         }
+        self.read_prefix_in_pieces()
+    }
+
+    fn read_prefix_in_pieces(&mut self) -> Result<Option<Announced>, LengthError> {
         while self.head_len() < PREFIX_LEN {
             if !self.turn_page() {
                 return Ok(None);
