@@ -38,7 +38,8 @@ use super::doubt::Doubts;
 use super::order::{Order, PATIENCE, Ticket};
 use crate::call::streaming::Claim;
 use crate::call::timer;
-use crate::{Origin, Status, deadline};
+use crate::deadline;
+use crate::status::{Origin, Status};
 
 /// So many calls more may begin on a connection whose socket takes no bytes. Their HEADERS wait in this process.
 const WHILE_STUCK: usize = 8;

@@ -28,10 +28,10 @@ use h2::client::ResponseFuture;
 
 use super::admission::Permit;
 use super::doubt::Wait;
-use crate::Status;
 use crate::call::lane::SharedLane;
 use crate::call::streaming::Claim;
 use crate::conn::unread::Unread;
+use crate::status::Status;
 
 /// So many young calls are reset in a burst. Servers bear 20 (`h2`) or hundreds (nghttp2, Envoy).
 const BURST: usize = 16;

@@ -22,7 +22,7 @@ use super::subchannel::Subchannel;
 use super::tasks::HomeId;
 use crate::call::caught::drop_caught;
 use crate::conn::announced::GoAway;
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// The attempts of a subchannel. If they are dropped before their end, their runtime has stopped; calls from
 /// another one begin anew.

@@ -1,30 +1,23 @@
 //! What people hold: a way to call one server.
+//!
+//! How a channel is made in one step is in `connecting`, and its calls are in `calling`.
 
-use std::future::Future;
 use std::sync::Arc;
 
-use futures_core::Stream;
-use http::uri::PathAndQuery;
 use tokio::sync::watch;
 
 use super::coding;
-use super::config::PerCall;
+use super::config::{PerCall, PerConnection};
 use super::connect::Connector;
 use super::connectivity::ConnectivityState;
-use super::endpoint::Endpoint;
-use super::held::Call;
 use super::secure::refuse_plaintext;
-use super::shapes;
 use super::subchannel::Subchannel;
 use super::tasks::Tasks;
-use crate::call::codec::Codec;
-use crate::call::streaming::Streaming;
 use crate::call::writer::MessageWriter;
 use crate::compression::codings::{Enabled, compression_knobs};
 use crate::error::Error;
 use crate::head::RequestTemplate;
-use crate::interceptor::Interceptors;
-use crate::{AsyncInterceptor, Interceptor, Request, Response, Status};
+use crate::interceptor::{AsyncInterceptor, Interceptor, Interceptors};
 
 /// A way to call one server, connected when there is need of it.
 ///
@@ -40,6 +33,17 @@ pub struct Channel {
     pub(super) compression: Enabled,
 }
 
+/// What a channel is made of.
+pub(super) struct Parts {
+    pub(super) connector: Connector,
+    pub(super) template: RequestTemplate,
+    pub(super) per_call: PerCall,
+    pub(super) per_connection: PerConnection,
+    pub(super) compression: Enabled,
+    /// Whether calls may carry credentials.
+    pub(super) allows_credentials: bool,
+}
+
 struct Shared {
     subchannel: Arc<Subchannel>,
     template: RequestTemplate,
@@ -48,69 +52,17 @@ struct Shared {
 }
 
 impl Channel {
-    pub(super) fn new(endpoint: &Endpoint, connector: Connector) -> Self {
-        let subchannel = Subchannel::new(connector, Arc::new(endpoint.per_connection.clone()));
+    pub(super) fn new(parts: Parts) -> Self {
         Self {
             shared: Arc::new(Shared {
-                subchannel,
-                template: endpoint.template(),
-                allows_credentials: endpoint.allows_credentials(),
+                subchannel: Subchannel::new(parts.connector, Arc::new(parts.per_connection)),
+                template: parts.template,
+                allows_credentials: parts.allows_credentials,
             }),
             interceptors: Interceptors::default(),
-            per_call: endpoint.per_call,
-            compression: endpoint.compression.clone(),
+            per_call: parts.per_call,
+            compression: parts.compression,
         }
-    }
-
-    /// Connects to `http://host:port` or `unix:/path`, with default settings; [`Endpoint`] has the others.
-    ///
-    /// # Errors
-    /// If the target is not understood, or the first attempt fails.
-    pub async fn connect<T>(target: T) -> Result<Self, Error>
-    where
-        T: TryInto<Endpoint>,
-        T::Error: Into<Error>,
-    {
-        target.try_into().map_err(Into::into)?.connect().await
-    }
-
-    /// The settings of a channel to `uri`, by tonic's name. See [`Endpoint::new`].
-    ///
-    /// # Panics
-    /// If the target is not understood; [`Endpoint::new`] gives an error instead.
-    pub fn builder(uri: http::Uri) -> Endpoint {
-        match Endpoint::try_from(uri) {
-            Ok(endpoint) => endpoint,
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    /// [`Endpoint::from_static`], by tonic's name.
-    ///
-    /// # Panics
-    /// If the target is not understood.
-    pub fn from_static(target: &'static str) -> Endpoint {
-        Endpoint::from_static(target)
-    }
-
-    /// [`Endpoint::new`], by tonic's name.
-    ///
-    /// # Errors
-    /// If the target is not understood.
-    pub fn from_shared(target: impl AsRef<str>) -> Result<Endpoint, Error> {
-        Endpoint::new(target)
-    }
-
-    /// A channel that connects when the first call is made.
-    ///
-    /// # Errors
-    /// If the target is not understood.
-    pub fn connect_lazy<T>(target: T) -> Result<Self, Error>
-    where
-        T: TryInto<Endpoint>,
-        T::Error: Into<Error>,
-    {
-        Ok(target.try_into().map_err(Into::into)?.connect_lazy())
     }
 
     pub(super) async fn first_connection(&self) -> Result<(), Error> {
@@ -129,7 +81,7 @@ impl Channel {
     }
 
     /// Ends the wait between two attempts to connect, if there is one now, and lets the waits begin anew from
-    /// [`initial_backoff`](Endpoint::initial_backoff): for an application that knows more than the channel, as that
+    /// [`initial_backoff`](super::Endpoint::initial_backoff): for an application that knows more than the channel, as that
     /// the network is back. Nothing else shortens a wait: a thousand clients that try when their users do would fall
     /// upon a server in the moment it comes back.
     ///
@@ -178,76 +130,6 @@ impl Channel {
         send_only,
         this => this.compression
     );
-
-    /// Calls `path` with one message, for one message.
-    ///
-    /// Dropping the future cancels the call: `RST_STREAM(CANCEL)`.
-    ///
-    /// # Errors
-    /// The status that the server ended the call with, or that was made here; [`Status::origin`] tells.
-    pub fn unary<C: Codec>(
-        &self,
-        path: PathAndQuery,
-        codec: C,
-        request: Request<C::Encode>,
-    ) -> impl Future<Output = Result<Response<C::Decode>, Status>> + Send {
-        shapes::unary(self, path, codec, request)
-    }
-
-    /// Calls `path` with one message, for a stream of them. Ready when the response headers are.
-    ///
-    /// # Errors
-    /// As [`unary`](Self::unary), for what happens before the stream; later errors come out of it.
-    pub fn server_streaming<C: Codec>(
-        &self,
-        path: PathAndQuery,
-        codec: C,
-        request: Request<C::Encode>,
-    ) -> impl Future<Output = Result<Response<Streaming<C::Decode>>, Status>> + Send {
-        shapes::server_streaming(self, path, codec, request)
-    }
-
-    /// Calls `path` with a stream of messages, for one message. The stream is sent from a task of its own, which has
-    /// the caller's tracing span (feature `tracing`) and not its task-locals. If it panics there, the call ends
-    /// with INTERNAL; a codec that reads the answer runs in the caller's task, and a panic of it is the caller's.
-    ///
-    /// # Errors
-    /// As [`unary`](Self::unary).
-    pub async fn client_streaming<C: Codec, S>(
-        &self,
-        path: PathAndQuery,
-        codec: C,
-        request: Request<S>,
-    ) -> Result<Response<C::Decode>, Status>
-    where
-        S: Stream<Item = C::Encode> + Send + 'static,
-    {
-        shapes::client_streaming(self, path, codec, request).await
-    }
-
-    /// Calls `path` with a stream of messages, for another. Ready when the response headers are: a server
-    /// that answers only once it has read a message must be sent one by the stream, or be spoken to
-    /// through [`start`](Self::start).
-    ///
-    /// # Errors
-    /// As [`server_streaming`](Self::server_streaming).
-    pub async fn streaming<C: Codec, S>(
-        &self,
-        path: PathAndQuery,
-        codec: C,
-        request: Request<S>,
-    ) -> Result<Response<Streaming<C::Decode>>, Status>
-    where
-        S: Stream<Item = C::Encode> + Send + 'static,
-    {
-        shapes::streaming(self, path, codec, request).await
-    }
-
-    /// A call of `path` that is held: a sender and a receiver, to be used in any order. Nothing is sent
-    /// before one of them is first used.
-    pub fn start<C: Codec>(&self, path: PathAndQuery, codec: C) -> Call<C::Encode, C::Decode> {
-        Call::new(self, path, codec)
-    }
 
     /// What writes the messages of one call.
     #[inline]

@@ -9,7 +9,7 @@ use http::{HeaderValue, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::address::Address;
-use super::channel::Channel;
+use super::channel::{Channel, Parts};
 use super::config::{PerCall, PerConnection};
 use super::connect::Connector;
 use super::dial::Dialler;
@@ -312,8 +312,7 @@ impl Endpoint {
 
     /// A channel that connects when the first call is made.
     pub fn connect_lazy(&self) -> Channel {
-        let connector = Connector::plain(self.target.address.clone());
-        Channel::new(self, connector.secured(self.security.secured(&self.target)))
+        self.channel(Connector::plain(self.target.address.clone()))
     }
 
     /// As [`connect`](Self::connect), over connections that `connector` makes: a proxy, a test's pipe, TLS of
@@ -341,8 +340,7 @@ impl Endpoint {
         IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let dialler = Dialler::custom(connector);
-        let connector = Connector::custom(self.target.address.clone(), dialler);
-        Channel::new(self, connector.secured(self.security.secured(&self.target)))
+        self.channel(Connector::custom(self.target.address.clone(), dialler))
     }
 
     /// A channel over one connection that is there already. When it is lost, calls fail.
@@ -378,12 +376,18 @@ impl Endpoint {
         Ok(self)
     }
 
-    /// Whether calls of its channels may carry credentials.
-    pub(super) fn allows_credentials(&self) -> bool {
-        self.security.allows_credentials(&self.target)
+    fn channel(&self, connector: Connector) -> Channel {
+        Channel::new(Parts {
+            connector: connector.secured(self.security.secured(&self.target)),
+            template: self.template(),
+            per_call: self.per_call,
+            per_connection: self.per_connection.clone(),
+            compression: self.compression.clone(),
+            allows_credentials: self.security.allows_credentials(&self.target),
+        })
     }
 
-    pub(super) fn template(&self) -> RequestTemplate {
+    fn template(&self) -> RequestTemplate {
         RequestTemplate::new(
             self.target.scheme.clone(),
             self.target.authority.clone(),

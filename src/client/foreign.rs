@@ -13,7 +13,8 @@ use h2::RecvStream;
 
 use crate::call::timer::{self, Timer};
 use crate::conn::unread::Unread;
-use crate::{Status, trailers};
+use crate::status::Status;
+use crate::trailers;
 
 /// How much of the body is quoted.
 const QUOTE: usize = 256;

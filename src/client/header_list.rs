@@ -10,7 +10,8 @@ use http::uri::PathAndQuery;
 use super::admission::Permit;
 use crate::head::RequestTemplate;
 use crate::metadata::MetadataMap;
-use crate::{Code, Origin, Status};
+use crate::status::{Origin, Status};
+use crate::wire::code::Code;
 
 /// The largest header list, in bytes, for a peer that does not say what it takes. Each takes less.
 const UNSAID: usize = 64 * 1024;

@@ -32,7 +32,9 @@ use crate::call::streaming::{Ending, ResponseEnding, Streaming, show_end};
 use crate::call::timer::Timer;
 use crate::call::writer::MessageWriter;
 use crate::metadata::MetadataMap;
-use crate::{Code, Origin, Request, Status};
+use crate::request::Request;
+use crate::status::{Origin, Status};
+use crate::wire::code::Code;
 
 /// A call with both its ends: send requests, receive answers, in any order.
 ///

@@ -5,7 +5,7 @@
 //! | file | what is there |
 //! |---|---|
 //! | [`Endpoint`], `config`, `target`, `address` | what can be set, and where to |
-//! | [`Channel`] | what clients hold |
+//! | [`Channel`], `connecting`, `calling` | what clients hold, how it is made in one step, and its five kinds of call |
 //! | [`Transport`], `calls` | what may stand in its place under a generated client; what all generated clients have in common |
 //! | `call` | the life of one call, and its loop of attempts |
 //! | `shapes`, `held`, `opening` | the kinds of call: four functions, and a call that is held |
@@ -28,11 +28,13 @@ mod asked;
 mod attempts;
 mod backoff;
 mod call;
+mod calling;
 mod calls;
 mod channel;
 mod coding;
 mod config;
 mod connect;
+mod connecting;
 mod connection;
 mod connectivity;
 pub(crate) mod dial;

@@ -25,7 +25,9 @@ use crate::call::lane::SharedLane;
 use crate::call::reader::MessageReader;
 use crate::call::streaming::Claim;
 use crate::metadata::MetadataMap;
-use crate::{Code, Origin, Request, Status};
+use crate::request::Request;
+use crate::status::{Origin, Status};
+use crate::wire::code::Code;
 
 /// What both ends of a held call have in common.
 pub(super) struct Opening {

@@ -25,7 +25,8 @@ use crate::call::codec::Codec;
 use crate::call::lane::{Over, SharedLane};
 use crate::call::turn::Turn;
 use crate::call::writer::MessageWriter;
-use crate::{Code, Origin, Status};
+use crate::status::{Origin, Status};
+use crate::wire::code::Code;
 
 /// Sends what is put into `lane`, in a task of its own.
 pub(super) fn spawn(lane: &SharedLane, channel: &Channel, deadline: Option<Instant>) {

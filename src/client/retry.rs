@@ -8,9 +8,9 @@
 //! again: those with one request, and those whose stream of requests is still in its
 //! [replay buffer](crate::call::replay). Pure: it decides, and sends nothing.
 
-use crate::Status;
 use crate::call::Side;
 use crate::call::ending::status_of;
+use crate::status::Status;
 
 /// An attempt that failed, and how far it came.
 #[derive(Debug)]

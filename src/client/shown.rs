@@ -16,7 +16,9 @@ use crate::call::timer;
 use crate::deadline;
 use crate::interceptor::{InterceptedCall, Interceptors};
 use crate::metadata::MetadataMap;
-use crate::{Request, Response, Status};
+use crate::request::Request;
+use crate::response::Response;
+use crate::status::Status;
 
 impl Outgoing {
     /// Lets the channel's interceptors see the request, and change it.

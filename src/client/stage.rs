@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::connectivity::ConnectivityState;
 use super::subchannel::Subchannel;
-use crate::{Error, Status, deadline};
+use crate::deadline;
+use crate::error::Error;
+use crate::status::Status;
 
 /// How far a call has come. It is written and read in one task at a time.
 #[derive(Debug, Default)]

@@ -34,7 +34,9 @@ use super::connect::{Connection, Connector, Made};
 use super::connectivity::ConnectivityState;
 use super::tasks::{HomeId, NoRuntime, Tasks};
 use crate::conn::chance;
-use crate::{Code, Error, ErrorKind, Origin, Status};
+use crate::error::{Error, ErrorKind};
+use crate::status::{Origin, Status};
+use crate::wire::code::Code;
 
 /// One address and the connection to it.
 pub(super) struct Subchannel {

@@ -18,7 +18,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::{Code, Error, ErrorKind, Origin, Status};
+use crate::error::{Error, ErrorKind};
+use crate::status::{Origin, Status};
+use crate::wire::code::Code;
 
 /// The runtimes that a channel knows of.
 #[derive(Debug)]

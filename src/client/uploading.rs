@@ -11,8 +11,8 @@ use bytes::Bytes;
 use h2::SendStream;
 
 use super::retry::Failed;
-use crate::Origin;
 use crate::call::send;
+use crate::status::Origin;
 
 /// Waits for `answer`, and meanwhile gives `body` to the peer as it takes it.
 pub(super) async fn uploading<T>(

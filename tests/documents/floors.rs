@@ -236,8 +236,9 @@ fn lower_floors_know_no_io_and_no_clock() {
 }
 
 /// Paths that go through the crate's root, `crate::Status` and not `crate::status::Status`, by top-level
-/// module. Such a path hides which floor it leads to. The numbers may only fall.
-const THROUGH_THE_ROOF: [(&str, usize); 2] = [("client", 62), ("server", 50)];
+/// module. Such a path hides which floor it leads to. The numbers may only fall. Those of `client` are a macro's, which
+/// is expanded in other crates, and links of documentation.
+const THROUGH_THE_ROOF: [(&str, usize); 2] = [("client", 14), ("server", 50)];
 
 #[test]
 fn imports_name_the_owner() {
@@ -268,8 +269,7 @@ fn imports_name_the_owner() {
 }
 
 /// Files that import each other, directly or through others, by top-level module. The numbers may only fall.
-const IN_CIRCLES: [(&str, usize); 4] =
-    [("client", 15), ("server", 6), ("conn", 2), ("metadata", 3)];
+const IN_CIRCLES: [(&str, usize); 4] = [("client", 6), ("server", 6), ("conn", 2), ("metadata", 3)];
 
 #[test]
 fn no_file_stands_in_a_circle() {

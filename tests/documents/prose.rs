@@ -212,7 +212,14 @@ const SAME: [(&str, &[&str]); 10] = [
     ("`Streaming`", &["src/call/streaming.rs"]),
     ("`Server`", &["src/server/builder.rs"]),
     ("`Endpoint`", &["src/client/endpoint.rs"]),
-    ("`Channel`", &["src/client/channel.rs"]),
+    (
+        "`Channel`",
+        &[
+            "src/client/channel.rs",
+            "src/client/connecting.rs",
+            "src/client/calling.rs",
+        ],
+    ),
     ("health", &["src/health.rs"]),
     (
         "generated",
