@@ -13,7 +13,7 @@ use std::fmt;
 
 /// A coding of messages that users add to those of this crate.
 ///
-/// It is enabled as those are: [`Compression::custom`](super::Compression::custom) makes it a value that
+/// It is enabled as those are: [`Compression::custom`](crate::codec::Compression::custom) makes it a value that
 /// `accept_compressed` and `send_compressed` take.
 ///
 /// ```

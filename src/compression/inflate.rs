@@ -200,11 +200,13 @@ impl<'a> Growing<'a> {
     }
 }
 
+type Work = Pin<Box<dyn Future<Output = Result<Bytes, Failure>> + Send>>;
+
 /// A long message. Dropping it stops the work.
 pub(crate) enum Task {
     Spawned(JoinHandle<Result<Bytes, Failure>>),
-    /// Nobody waits for the lock: it is there since a call is shared between threads, one at a time.
-    Own(Mutex<Pin<Box<dyn Future<Output = Result<Bytes, Failure>> + Send>>>),
+    /// No thread waits for the lock. It is there because threads share a call, one at a time.
+    Own(Mutex<Work>),
 }
 
 impl Future for Task {

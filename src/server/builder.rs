@@ -140,7 +140,7 @@ impl<H> Server<H> {
     }
 
     /// The largest message that the [`fallback`](Self::fallback) accepts, in bytes. Default 4 MiB, as for a
-    /// [service](ServiceServer::max_decoding_message_size). A larger one ends its call with
+    /// [service](crate::server::ServiceServer::max_decoding_message_size). A larger one ends its call with
     /// RESOURCE_EXHAUSTED, before memory is taken for it.
     pub fn fallback_max_decoding_message_size(mut self, limit: usize) -> Self {
         self.fallback_options.max_decoding_message_size = limit;
@@ -148,7 +148,7 @@ impl<H> Server<H> {
     }
 
     /// The largest message that the [`fallback`](Self::fallback) sends, in bytes. Default: no limit but the
-    /// format's, 4 GiB, as for a [service](ServiceServer::max_encoding_message_size). A larger one ends its
+    /// format's, 4 GiB, as for a [service](crate::server::ServiceServer::max_encoding_message_size). A larger one ends its
     /// call with RESOURCE_EXHAUSTED.
     pub fn fallback_max_encoding_message_size(mut self, limit: usize) -> Self {
         self.fallback_options.max_encoding_message_size = limit;
@@ -212,7 +212,7 @@ impl<H> Server<H> {
     /// How many calls the whole server may have open, on all connections together. Default: no limit but connections
     /// times [`max_concurrent_streams`](Self::max_concurrent_streams), since only the application knows what it can
     /// bear. A call beyond it is answered RESOURCE_EXHAUSTED at once, before its handler; one counts until its
-    /// handler was dropped and its answer is sent. [Services that are never shed](ServiceServer::never_shed), the
+    /// handler was dropped and its answer is sent. [Services that are never shed](crate::server::ServiceServer::never_shed), the
     /// health service among them, are served beyond it.
     pub fn max_concurrent_calls(mut self, limit: usize) -> Self {
         self.max_concurrent_calls = Some(limit);

@@ -19,7 +19,7 @@ use crate::client::secure::{Secure, Securing};
 use crate::client::{Endpoint, Io};
 use crate::error::Error;
 
-/// TLS as a client speaks it: for an [`Endpoint`](crate::Endpoint), or in a connector of your own.
+/// TLS as a client speaks it: for an [`Endpoint`], or in a connector of your own.
 ///
 /// A clone speaks it in the same way.
 ///

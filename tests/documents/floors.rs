@@ -353,7 +353,7 @@ const NOT_YET_CALLED: [(&str, &str); 0] = [];
 
 /// Floor 0 is read by people who want to know how gRPC works: what they read there is what runs.
 #[test]
-fn what_is_public_on_floor_0_has_a_caller() {
+fn what_is_public_on_floor_0_is_used() {
     let files = files();
     let mut idle = BTreeSet::new();
     for file in files.iter().filter(|file| file.module[0] == "wire") {

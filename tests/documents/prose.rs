@@ -160,7 +160,7 @@ fn readme_names_the_examples() {
     for entry in fs::read_dir(root().join("examples")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let name = name.trim_end_matches(".rs");
-        // A client for somebody else's server.
+        // A client of etcd's server.
         assert!(
             words.contains(name) || name == "etcd",
             "README does not name {name}"
@@ -289,7 +289,7 @@ fn what_compare_calls_the_same_is_there_and_what_it_lacks_is_not() {
 }
 
 #[test]
-fn security_tells_the_defaults() {
+fn security_has_the_defaults() {
     let security = fs::read_to_string(root().join("SECURITY.md")).unwrap();
     let server = format!("{:?}", temaki::Server::builder());
     #[rustfmt::skip]
