@@ -49,7 +49,7 @@ async fn an_optional_certificate_may_be_missing_but_not_wrong() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_asked_for_is_not_sent() {
+async fn a_certificate_that_the_server_did_not_ask_for_is_not_sent() {
     let served = Served::start(server()).await;
     let tls = client().identity(identity(&CLIENTS.client("ada")));
     let channel = served.connect(tls).await.unwrap();
