@@ -43,11 +43,11 @@ def clients(**floor):
     ]
 
 
-def pairs():
+def pairs(**both):
     """Both ends of the same stack; the CPU is that of both."""
     return [
-        Contestant("tonic", "tonic_server", "tonic_client", "both"),
-        Contestant("temaki", "temaki_server", "temaki_client", "both"),
+        Contestant("tonic", "tonic_server", "tonic_client", "both", both, both),
+        Contestant("temaki", "temaki_server", "temaki_client", "both", both, both),
     ]
 
 
@@ -70,6 +70,8 @@ SCENARIOS = [
     ("client, 1 MiB unary, 1 in flight", clients(cargo=1, text_bytes=MIB), {**bulk, "calls": 200}),
     ("both ends, 1 MiB unary, 1 in flight", pairs(), {**bulk, "calls": 200}),
     ("both ends, 1 MiB unary, 8 in flight", pairs(), {**bulk, "calls": 400, "in_flight": 8}),
+    ("both ends, 64 KiB unary in gzip, 1 in flight", pairs(gzip=1), {"method": "carry", "text_bytes": MIB // 16, "calls": 1_000, "warm_up": 20}),
+    ("both ends, 64 KiB unary in gzip, 8 in flight", pairs(gzip=1), {"method": "carry", "text_bytes": MIB // 16, "calls": 2_000, "warm_up": 20, "in_flight": 8}),
     ("server, stream of 16 B messages (µs a message)", servers(times=10_000), {**stream, "calls": 40, "in_flight": 4}),
     ("client, stream of 16 B messages (µs a message)", clients(times=10_000), {**stream, "calls": 100, "in_flight": 4}),
     ("both ends, stream of 16 B messages (µs a message)", pairs(), {**stream, "calls": 40, "in_flight": 4}),

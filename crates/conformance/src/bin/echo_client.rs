@@ -1,12 +1,14 @@
-//! temaki's client against somebody else's server of `proto/echo.proto`: `echo_client ADDRESS [--gzip]`.
+//! temaki's client against somebody else's server of `proto/echo.proto`: `echo_client ADDRESS [--gzip | --gzip-both]`.
 //!
 //! With `--gzip` the server is known to compress its answers without having been offered that, and each call must say so.
+//! With `--gzip-both` this client reads gzip and writes it, and everything is as without.
 //! The last line counts the checks; the exit status is 1 when one failed.
 
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use futures_util::stream;
+use temaki::codec::CompressionEncoding;
 use temaki::metadata::{MetadataMap, MetadataValue};
 use temaki::{Channel, Code, Request, Status};
 use temaki_conformance::tally::{Outcome, Tally};
@@ -20,11 +22,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments
         .next()
-        .ok_or("usage: echo_client ADDRESS [--gzip]")?;
-    let client = EchoClient::new(Channel::connect(format!("http://{address}")).await?);
+        .ok_or("usage: echo_client ADDRESS [--gzip | --gzip-both]")?;
+    let mut client = EchoClient::new(Channel::connect(format!("http://{address}")).await?);
+    let way = arguments.next();
+    if way.as_deref() == Some("--gzip-both") {
+        client = client
+            .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip)
+            .compression_threshold(0);
+    }
     // 30 s are for a slow machine, not for any of these.
     let mut tally = Tally::new(Duration::from_secs(30));
-    if arguments.next().as_deref() == Some("--gzip") {
+    if way.as_deref() == Some("--gzip") {
         tally
             .check(
                 "a compressed unary answer is refused",

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use temaki::codec::CompressionEncoding;
 use temaki::metadata::{KeyAndValueRef, MetadataMap};
 use temaki::server::{Server, TcpIncoming};
 use temaki::{Code, Request, Response, ResponseStream, Status, Streaming};
@@ -18,8 +19,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let incoming = TcpIncoming::bind("127.0.0.1:0").await?;
     println!("listening on {}", incoming.local_addr()?);
     let mut server = Server::builder();
-    if let Some(size) = std::env::args().nth(1) {
-        server = server.max_frame_size(size.parse::<u32>()?);
+    match std::env::args().nth(1).as_deref() {
+        None => {}
+        Some("--gzip") => {
+            server = server
+                .accept_compressed_all()
+                .send_compressed(CompressionEncoding::Gzip)
+                .compression_threshold(0);
+        }
+        Some(size) => server = server.max_frame_size(size.parse::<u32>()?),
     }
     server
         .add_service(EchoServer::new(EchoService))

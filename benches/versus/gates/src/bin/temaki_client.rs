@@ -1,6 +1,6 @@
 //! Calls with temaki's client, with its defaults; every answer is checked.
 //!
-//! Flags: those of [`gates::callers::Plan`], and `--runtime ct|mt`.
+//! Flags: those of [`gates::callers::Plan`], `--runtime ct|mt`, and `--gzip 1`: messages are compressed both ways.
 
 use gates::callers::{self, Method, Plan, check, fail};
 use gates::{echo, flags};
@@ -12,15 +12,19 @@ fn main() {
     let mut flags = flags::Flags::from_env();
     let runtime = flags.word("runtime", "mt");
     let plan = Plan::from_flags(&mut flags);
+    let gzip = flags.number("gzip", 0) != 0;
     flags.done();
-    flags::run_on(&runtime, async {
+    flags::run_on(&runtime, async move {
         let mut channels = Vec::new();
         for _ in 0..plan.connections {
-            channels.push(
-                Channel::connect(format!("http://127.0.0.1:{}", plan.port))
-                    .await
-                    .expect("a connection"),
-            );
+            let mut channel = Channel::connect(format!("http://127.0.0.1:{}", plan.port))
+                .await
+                .expect("a connection");
+            if gzip {
+                let gzip = temaki::codec::CompressionEncoding::Gzip;
+                channel = channel.accept_compressed(gzip).send_compressed(gzip);
+            }
+            channels.push(channel);
         }
         callers::run(plan, channels, |channel, plan| async {
             one_call(&channel, plan)

@@ -4,7 +4,7 @@
 //!
 //! Flags: `--runtime ct|mt`; `--slowed 1` where a tool makes the process tens of times slower, so that the server's budget of time for handlers in place
 //! (50 µs, which is 64 of these handlers at full speed) stands for as many handlers as without the tool; `--busy-us N`, `Say` computes for so long;
-//! `--spawn 1`, each handler runs in a task of its own from the start.
+//! `--spawn 1`, each handler runs in a task of its own from the start; `--gzip 1`, messages are compressed both ways.
 
 use gates::{control, echo, flags};
 use temaki::codec::ProstCodec;
@@ -17,6 +17,7 @@ fn main() {
     let slowed = flags.number("slowed", 0) != 0;
     let busy = std::time::Duration::from_micros(flags.number("busy-us", 0) as u64);
     let spawn = flags.number("spawn", 0) != 0;
+    let gzip = flags.number("gzip", 0) != 0;
     flags.done();
     flags::run_on(&runtime, async move {
         let incoming = TcpIncoming::bind("127.0.0.1:0")
@@ -33,6 +34,10 @@ fn main() {
             echo = echo.spawn_always();
         }
         let mut server = Server::builder();
+        if gzip {
+            let gzip = temaki::codec::CompressionEncoding::Gzip;
+            server = server.accept_compressed(gzip).send_compressed(gzip);
+        }
         if slowed {
             server = server.handlers_in_place(std::time::Duration::from_secs(1));
         }

@@ -1,6 +1,6 @@
 //! Calls with tonic's client, as its guide connects one; every answer is checked.
 //!
-//! Flags: those of [`gates::callers::Plan`], and `--runtime ct|mt`.
+//! Flags: those of [`gates::callers::Plan`], `--runtime ct|mt`, and `--gzip 1`: messages are compressed both ways.
 
 use gates::callers::{self, Method, Plan, check, fail};
 use gates::flags;
@@ -12,15 +12,19 @@ fn main() {
     let mut flags = flags::Flags::from_env();
     let runtime = flags.word("runtime", "mt");
     let plan = Plan::from_flags(&mut flags);
+    let gzip = flags.number("gzip", 0) != 0;
     flags.done();
-    flags::run_on(&runtime, async {
+    flags::run_on(&runtime, async move {
         let mut clients = Vec::new();
         for _ in 0..plan.connections {
             let endpoint =
                 Endpoint::from_shared(format!("http://127.0.0.1:{}", plan.port)).expect("a target");
-            clients.push(EchoClient::new(
-                endpoint.connect().await.expect("a connection"),
-            ));
+            let mut client = EchoClient::new(endpoint.connect().await.expect("a connection"));
+            if gzip {
+                let gzip = tonic::codec::CompressionEncoding::Gzip;
+                client = client.accept_compressed(gzip).send_compressed(gzip);
+            }
+            clients.push(client);
         }
         callers::run(plan, clients, |client, plan| async {
             one_call(client, plan)

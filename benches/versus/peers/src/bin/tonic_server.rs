@@ -1,6 +1,6 @@
 //! The service on tonic, as its guide starts a server.
 //!
-//! Flags: `--runtime ct|mt`.
+//! Flags: `--runtime ct|mt`; `--gzip 1`, messages are compressed both ways.
 
 use gates::{control, echo, flags};
 use peers::tonic_echo::echo_server::{Echo, EchoServer};
@@ -11,8 +11,9 @@ use tonic::{Request, Response, Status};
 fn main() {
     let mut flags = flags::Flags::from_env();
     let runtime = flags.word("runtime", "mt");
+    let gzip = flags.number("gzip", 0) != 0;
     flags.done();
-    flags::run_on(&runtime, async {
+    flags::run_on(&runtime, async move {
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse().expect("an address"))
             .expect("loopback has a free port");
         // What `serve` does for who does not bring a socket.
@@ -23,8 +24,13 @@ fn main() {
                 .expect("a bound socket has an address")
                 .port(),
         );
+        let mut echo = EchoServer::new(Echoing);
+        if gzip {
+            let gzip = tonic::codec::CompressionEncoding::Gzip;
+            echo = echo.accept_compressed(gzip).send_compressed(gzip);
+        }
         Server::builder()
-            .add_service(EchoServer::new(Echoing))
+            .add_service(echo)
             .serve_with_incoming(incoming)
             .await
             .expect("tonic serves");
