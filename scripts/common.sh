@@ -50,7 +50,7 @@ BUF=v1.75.0
 buf() { go_tool buf github.com/bufbuild/buf/cmd/buf "$BUF"; }
 
 # The Connect conformance suite's version: its runner and its .proto files must be of one.
-CONFORMANCE=v1.0.5
+CONFORMANCE=v1.0.7
 
 # Prints where the Go module cache keeps the suite's .proto files.
 suite_proto() {

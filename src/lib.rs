@@ -10,7 +10,9 @@
 //! | report failures, and find their cause | [`guide::errors`] | [`Status`] |
 //! | limit the time of a call, cancel it | [`guide::deadlines`] | [`Request::set_timeout`] |
 //! | send and read metadata, intercept calls | [`guide::metadata`] | [`metadata`], [`interceptor`] |
+//! | compress messages | [`guide::compression`] | [`codec::CompressionEncoding`] |
 //! | stop without losing a call | [`guide::stopping`] | [`Server::serve_with_shutdown`] |
+//! | serve and call in TLS | [`guide::tls`] | `temaki::tls` (features `tls`, `tls-ring`) |
 //! | test with a mock, or in memory | [`guide::testing`] | |
 //! | generate code from a `.proto` file | [`guide`] | `temaki::codegen` (feature `codegen`) |
 //!
@@ -69,7 +71,7 @@
 //! | `codegen` | no | `temaki::codegen`, for build scripts |
 //! | `health` | no | `temaki::health`: the health protocol, with a reporter to say how things are |
 //! | `tls` | no | `temaki::tls`: TLS on both ends, by your own `rustls` configuration or crypto provider |
-//! | `tls-ring` | no | a crypto provider for `ServerTlsConfig` and `ClientTlsConfig`; it needs a C compiler |
+//! | `tls-ring`, `tls-aws-lc` | no | a crypto provider for `ServerTlsConfig` and `ClientTlsConfig`; both need a C compiler |
 //! | `tls-native-roots`, `tls-webpki-roots` | no | the roots that the system, or Mozilla, trusts |
 //! | `tracing` | no | `tracing` events of the server: connections, calls, drain |
 //! | `gzip`, `deflate`, `zstd` | no | [`codec::CompressionEncoding`]: codings of messages, each to be enabled with `accept_compressed` and `send_compressed` |

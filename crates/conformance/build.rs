@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-const MODULE: &str = "connectrpc.com/conformance@v1.0.5";
+const MODULE: &str = "connectrpc.com/conformance@v1.0.7";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-env-changed=TEMAKI_CONFORMANCE_PROTO");

@@ -26,6 +26,14 @@ fn main() -> Result<(), temaki::codegen::Error> {
     temaki::codegen::configure()
         .build_server(false)
         .compile_protos(&["../../proto/etcd/etcdserverpb.proto"], &["../../proto"])?;
+    // What examples/otlp_receiver serves: a part of OpenTelemetry's services.
+    temaki::codegen::configure()
+        .build_client(false)
+        .include_file("otlp.rs")
+        .compile_protos(
+            &["traces", "metrics", "logs"].map(|name| format!("../../proto/otlp/{name}.proto")),
+            &["../../proto"],
+        )?;
     // The odd files of the generator's tests: they compile where a build script puts them, and
     // rustdoc has nothing to say of them.
     let odd = [

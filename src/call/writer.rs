@@ -241,7 +241,12 @@ mod tests {
         let mut writer = MessageWriter::new(999).compressing(coding::Write::new(Gzip.into(), 1000));
         writer.write(&BytesCodec, &plain).unwrap();
         let sent = writer.take();
-        assert_eq!(sent[..8], *b"\x01\0\0\0\x1d\x1f\x8b\x08", "long enough");
+        assert_eq!(
+            (sent[0], &sent[5..8]),
+            (1, &b"\x1f\x8b\x08"[..]),
+            "long enough"
+        );
+        assert_eq!(usize::from(sent[4]), sent.len() - PREFIX_LEN);
         writer.write(&BytesCodec, &plain.slice(1..)).unwrap();
         assert_eq!(writer.take()[..6], *b"\0\0\0\x03\xe7a", "too short");
         writer

@@ -1,7 +1,7 @@
 //! Which codings do the messages of a call have?
 //!
 //! The channel says what it reads and which coding it writes; a request may say that it is sent as it is. A call of a channel for which
-//! nobody enabled anything, which most are, asks none of that.
+//! nothing was enabled, which most are, asks none of that.
 //!
 //! Spec: [compression](https://github.com/grpc/grpc/blob/master/doc/compression.md).
 

@@ -28,7 +28,7 @@ pub(crate) trait Secure: fmt::Debug + Send + Sync + 'static {
 /// What a [`Secure`] step returns.
 pub(crate) type Securing = Pin<Box<dyn Future<Output = io::Result<Dialled>> + Send>>;
 
-/// What an endpoint was told about privacy.
+/// The options of an endpoint that are about privacy.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Security {
     step: Option<Arc<dyn Secure>>,
@@ -74,7 +74,7 @@ impl Security {
         Some(Secured { step, host })
     }
 
-    /// Whether nobody but the two ends reads along, or that does not matter. `https://` without a step is a connector of
+    /// Whether only the two ends can read what is sent, or that does not matter. `https://` without a step is a connector of
     /// the user's that has one; a Unix socket does not leave the machine.
     pub(super) fn allows_credentials(&self, target: &Target) -> bool {
         self.credentials_over_plaintext

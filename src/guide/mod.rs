@@ -8,7 +8,9 @@
 //! | [`errors`] | How do I report a failure, and how do I find out which side failed? |
 //! | [`deadlines`] | How do I limit the time of a call, and how do I cancel one? |
 //! | [`metadata`] | How do I send and read headers and trailers, on each call or on one? |
+//! | [`compression`] | How do I compress messages, and read compressed ones? |
 //! | [`stopping`] | How do I stop a server without losing a call? |
+//! | [`tls`] | How do I serve and call in TLS, and replace certificates? |
 //! | [`testing`] | How do I test a client without a server, and a server without a port? |
 //!
 //! # Before the first page
@@ -43,6 +45,7 @@
 //! How the code works inside is another question: the [map of the source](crate#floors) begins there.
 
 pub mod call;
+pub mod compression;
 pub mod deadlines;
 pub mod errors;
 pub mod metadata;
@@ -50,3 +53,4 @@ pub mod serve;
 pub mod stopping;
 pub mod stream;
 pub mod testing;
+pub mod tls;

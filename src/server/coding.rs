@@ -1,7 +1,7 @@
 //! Which codings do the messages of a call have?
 //!
 //! A request says which coding its compressed messages are in, and which ones its client reads. The server and the service say what they
-//! read and write. A call for which nobody enabled anything, which most are, asks none of that.
+//! read and write. A call for which nothing was enabled, which most are, asks none of that.
 //!
 //! Spec: [compression](https://github.com/grpc/grpc/blob/master/doc/compression.md).
 

@@ -136,7 +136,8 @@ impl<H: Handshake<IO>, IO> Accepted<'_, H, IO> {
             .with_limits(&limits.http2)
             .watching(unread.clone());
         let (transport, outlet) = batched(io, meter);
-        let h2 = begin_http2(transport, &outlet, &mut patience).await?;
+        // In a box: a handshake that is not over shall not hold room for it.
+        let h2 = Box::pin(begin_http2(transport, &outlet, &mut patience)).await?;
         outlet.begin_batching();
         let context = Arc::new(CallContext {
             connection: info,

@@ -103,34 +103,50 @@ where
 /// The handshake, by the configuration that holds when the client has sent its first message.
 pub(super) async fn shake_hands<IO>(
     config: impl FnOnce() -> Arc<ServerConfig>,
-    mut io: IO,
+    io: IO,
     mut info: ConnectInfo,
 ) -> Result<(TlsStream<IO>, ConnectInfo), Cause>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let sort = |error: io::Error| sort_io(error, Side::Server, Stage::Handshake);
-    let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), io);
-    let start = poll_fn(|cx| Pin::new(&mut acceptor).poll(cx))
-        .await
-        .map_err(sort)?;
+    let start = first_message(io).await.map_err(sort)?;
     if let Err(error) = offers_h2(&start.client_hello()) {
-        let StartHandshake { io: refused, .. } = start;
-        io = refused;
-        // It is refused anyway; whether it learns why is up to its socket.
-        let _ = io.write_all(&NO_APPLICATION_PROTOCOL).await;
-        let _ = io.shutdown().await;
+        refuse(start.io).await;
         return Err(error.into());
     }
-    let stream = start.into_stream(config()).await.map_err(sort)?;
+    let stream = Box::pin(start.into_stream(config())).await.map_err(sort)?;
     info.extensions
         .insert(TlsConnectInfo::of(stream.get_ref().1));
     Ok((TlsStream::new(stream), info))
 }
 
+/// Sends the alert, and closes. The client is refused anyway: whether it learns why is up to its socket.
+async fn refuse<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO) {
+    let _ = io.write_all(&NO_APPLICATION_PROTOCOL).await;
+    let _ = io.shutdown().await;
+}
+
+/// Waits for the client's first message. In boxes, since most of a handshake's time is spent here, and what comes after is larger.
+fn first_message<IO>(
+    io: IO,
+) -> Pin<Box<dyn Future<Output = io::Result<Box<StartHandshake<IO>>>> + Send>>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), io);
+    Box::pin(poll_fn(move |cx| {
+        Pin::new(&mut acceptor).poll(cx).map_ok(Box::new)
+    }))
+}
+
+fn sort(error: io::Error) -> io::Error {
+    sort_io(error, Side::Server, Stage::Handshake)
+}
+
 /// A fatal alert as a record of its own (RFC 8446 §6, RFC 7301 §3.2).
 const NO_APPLICATION_PROTOCOL: [u8; 7] = [21, 3, 3, 0, 2, 2, 120];
 
+//= GRPC-TLS  h2 by ALPN, or the alert no_application_protocol
 /// Whether the client offers `h2` by ALPN. `rustls` would take a client that does not use ALPN at all.
 fn offers_h2(hello: &ClientHello<'_>) -> Result<(), TlsError> {
     let Some(mut offered) = hello.alpn() else {

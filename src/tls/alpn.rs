@@ -1,6 +1,6 @@
 //! ALPN (RFC 7301): both ends must agree on `h2` before HTTP/2 begins.
 //!
-//! RFC 9113 §3.2 demands it of HTTP/2 over TLS, and so does gRPC. A peer that offers something else is told so by the alert
+//! RFC 9113 §3.2 demands it of HTTP/2 over TLS, and so does gRPC. A peer that offers something else receives the alert
 //! `no_application_protocol`, and this end's error says what the peer offered.
 
 use super::pem::config;

@@ -13,10 +13,10 @@ use super::pem::{Certificate, Identity, config, trust};
 use super::provider::Provider;
 use crate::error::Error;
 
-/// TLS of a client: whom it trusts, and its own certificate if servers ask for one.
+/// TLS of a client: which authorities it trusts, and its own certificate if servers ask for one.
 ///
-/// Default: trusts nobody, so each client needs a root; no certificate of its own; TLS 1.2 and 1.3; the crypto provider
-/// of the feature `tls-ring`.
+/// Default: trusts no authority, so each client needs a root; no certificate of its own; TLS 1.2 and 1.3; the crypto provider
+/// of the feature `tls-ring`, or else of `tls-aws-lc`.
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -119,7 +119,7 @@ impl ClientTlsConfig {
     }
 
     /// The cryptography to use, in place of the one that a feature has compiled in. It is the only one where the
-    /// feature `tls` is on without `tls-ring`.
+    /// feature `tls` is on without `tls-ring` and `tls-aws-lc`.
     pub fn crypto_provider(mut self, provider: Arc<CryptoProvider>) -> Self {
         self.provider = Provider::of(provider);
         self

@@ -132,6 +132,7 @@ impl Secure for TlsConnector {
     }
 }
 
+//= GRPC-TLS  h2 by ALPN, or no connection
 /// `rustls` takes a server that does not use ALPN.
 fn agreed_on_h2(protocol: Option<&[u8]>) -> Result<(), TlsError> {
     let text = match protocol {

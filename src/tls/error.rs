@@ -139,7 +139,15 @@ pub(super) fn sort_io(error: io::Error, side: Side, stage: Stage) -> io::Error {
             TlsError::new(TlsErrorKind::Truncated, text).into_io()
         }
         (io::ErrorKind::UnexpectedEof, Stage::Established) => {
-            let text = "the peer closed the connection without a TLS close_notify; what came may not be all";
+            let text = match side {
+                Side::Client => {
+                    "the server closed the connection without a TLS close_notify; what came may not be all. Some servers refuse a \
+                     client certificate, or its absence, in this way"
+                }
+                Side::Server => {
+                    "the client closed the connection without a TLS close_notify; what came may not be all"
+                }
+            };
             TlsError::new(TlsErrorKind::Truncated, text).into_io()
         }
         _ => error,
@@ -207,7 +215,8 @@ fn judge_certificate(error: &CertificateError, side: Side) -> (TlsErrorKind, Str
             TlsErrorKind::WrongName,
             "is for another name; connect by a name that it has, or say which with ClientTlsConfig::domain_name",
         ),
-        E::UnknownIssuer => (
+        // Another authority with the name of one that is trusted.
+        E::UnknownIssuer | E::BadSignature => (
             TlsErrorKind::UnknownIssuer,
             match side {
                 Side::Client => {
@@ -243,6 +252,9 @@ fn judge_alert(alert: AlertDescription, side: Side) -> (TlsErrorKind, String) {
         A::UnknownCA => {
             refused("its issuer is not trusted there; add the issuer to the roots of that end")
         }
+        A::DecryptError => refused(
+            "its signature does not fit; was it issued by another authority of the same name?",
+        ),
         A::CertificateRevoked => refused("it was revoked; replace it"),
         A::CertificateUnknown | A::BadCertificate | A::UnsupportedCertificate | A::AccessDenied => {
             refused("it does not say why; look at the log of that end")
@@ -311,7 +323,9 @@ mod tests {
             (certificate(CertificateError::UnknownIssuer), Side::Client, K::UnknownIssuer, "ca_certificate"),
             (certificate(CertificateError::UnknownIssuer), Side::Server, K::UnknownIssuer, "client_ca_root"),
             (certificate(CertificateError::Revoked), Side::Client, K::Revoked, "replace it"),
-            (certificate(CertificateError::BadSignature), Side::Client, K::BadCertificate, "replace it"),
+            (certificate(CertificateError::BadSignature), Side::Client, K::UnknownIssuer, "ca_certificate"),
+            (certificate(CertificateError::BadEncoding), Side::Client, K::BadCertificate, "replace it"),
+            (E::AlertReceived(AlertDescription::DecryptError), Side::Client, K::Refused, "another authority"),
             (E::InvalidMessage(InvalidMessage::InvalidContentType), Side::Client, K::Plaintext, "write http://"),
             (E::InvalidMessage(InvalidMessage::InvalidContentType), Side::Server, K::Plaintext, "use https://"),
             (E::NoCertificatesPresented, Side::Server, K::NoClientCertificate, "client_auth_optional"),

@@ -10,7 +10,7 @@
 //!
 //! The two endpoints do not know this module: a server has a [`Handshake`](crate::server::Handshake), a client has a
 //! step after dialling, and TLS is one of each. [`ServerTlsConfig`] and [`ClientTlsConfig`] have tonic's names and make
-//! `rustls` configurations; whoever has a `rustls` configuration already passes that to [`TlsAcceptor`] or
+//! `rustls` configurations; a program that has a `rustls` configuration already passes it to [`TlsAcceptor`] or
 //! [`TlsConnector`].
 //!
 //! Three rules hold everywhere here. The crypto provider is named in each configuration, and the process default of `rustls`

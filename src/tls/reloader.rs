@@ -157,7 +157,7 @@ impl TlsFiles {
         self
     }
 
-    /// Reads the files. They are read in the caller's thread.
+    /// Reads the files, in the current thread.
     ///
     /// # Errors
     /// If a file cannot be read, or as [`ServerTlsConfig::into_rustls`].

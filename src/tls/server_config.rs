@@ -16,7 +16,7 @@ use crate::error::Error;
 /// TLS of a server: its identity, and which client certificates it asks for.
 ///
 /// Default: no identity, which every server needs; no client certificate is asked for; TLS 1.2 and 1.3; the crypto
-/// provider of the feature `tls-ring`.
+/// provider of the feature `tls-ring`, or else of `tls-aws-lc`.
 ///
 /// ```no_run
 /// # fn server() -> Result<(), Box<dyn std::error::Error>> {
@@ -80,7 +80,7 @@ impl ServerTlsConfig {
     }
 
     /// The cryptography to use, in place of the one that a feature has compiled in. It is the only one where the
-    /// feature `tls` is on without `tls-ring`.
+    /// feature `tls` is on without `tls-ring` and `tls-aws-lc`.
     pub fn crypto_provider(mut self, provider: Arc<CryptoProvider>) -> Self {
         self.provider = Provider::of(provider);
         self

@@ -15,12 +15,13 @@ use super::error::{Side, Stage, sort_io};
 /// A connection in TLS: what a handshake makes of a socket.
 #[derive(Debug)]
 pub struct TlsStream<IO> {
-    inner: tokio_rustls::TlsStream<IO>,
+    /// In a box: it is a kilobyte, and a handshake moves it several times.
+    inner: Box<tokio_rustls::TlsStream<IO>>,
 }
 
 impl<IO> TlsStream<IO> {
     pub(super) fn new(inner: impl Into<tokio_rustls::TlsStream<IO>>) -> Self {
-        let inner = inner.into();
+        let inner = Box::new(inner.into());
         Self { inner }
     }
 
@@ -30,7 +31,7 @@ impl<IO> TlsStream<IO> {
     }
 
     fn side(&self) -> Side {
-        match &self.inner {
+        match &*self.inner {
             tokio_rustls::TlsStream::Client(_) => Side::Client,
             tokio_rustls::TlsStream::Server(_) => Side::Server,
         }
@@ -55,7 +56,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<IO> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        let polled = Pin::new(&mut *self.inner).poll_read(cx, buf);
         self.check(polled)
     }
 }
@@ -66,7 +67,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<IO> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
+        let polled = Pin::new(&mut *self.inner).poll_write(cx, buf);
         self.check(polled)
     }
 
@@ -75,7 +76,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<IO> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        let polled = Pin::new(&mut *self.inner).poll_write_vectored(cx, bufs);
         self.check(polled)
     }
 
@@ -85,12 +86,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<IO> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.inner).poll_flush(cx);
+        let polled = Pin::new(&mut *self.inner).poll_flush(cx);
         self.check(polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.inner).poll_shutdown(cx);
+        let polled = Pin::new(&mut *self.inner).poll_shutdown(cx);
         self.check(polled)
     }
 }

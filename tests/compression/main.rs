@@ -1,4 +1,4 @@
-//! Compressed messages: what either end takes and sends, told by a raw peer (`server.rs`, `client.rs`), and what both ends do with
+//! Compressed messages: what either end takes and sends, beside a raw peer (`server.rs`, `client.rs`), and what both ends do with
 //! each other (`together.rs`).
 
 #[path = "../support/mod.rs"]

@@ -41,7 +41,8 @@ async fn b19_each_coding_both_ways_in_all_kinds_of_call() {
 }
 
 #[tokio::test]
-async fn a_client_that_compresses_for_a_server_that_does_not_read_it_is_told_so() {
+async fn a_client_that_compresses_for_a_server_that_does_not_read_it_has_a_status_that_names_the_remedy()
+ {
     let server = TestServer::start(Server::builder()).await;
     let channel = channel(&server);
     let channel = channel.send_compressed(CompressionEncoding::Gzip);

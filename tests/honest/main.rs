@@ -9,6 +9,8 @@
 mod support;
 
 mod cancels;
+#[cfg(all(feature = "gzip", feature = "deflate", feature = "zstd"))]
+mod compressible;
 mod control_frames;
 mod early_ends;
 mod full_server;

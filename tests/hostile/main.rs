@@ -13,6 +13,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(all(feature = "gzip", feature = "deflate", feature = "zstd"))]
+mod bombs;
 #[cfg(target_os = "linux")]
 mod child;
 mod continuation_flood;

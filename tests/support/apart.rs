@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use temaki::codec::BytesCodec;
-use temaki::server::TcpIncoming;
+use temaki::server::{Handshake, TcpIncoming};
 use temaki::{Channel, Request, Server};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard, oneshot};
@@ -45,16 +45,16 @@ pub struct Apart {
 }
 
 impl Apart {
-    pub fn start(builder: Server) -> Self {
+    pub fn start<H: Handshake<TcpStream>>(builder: Server<H>) -> Self {
         Self::with(builder, || {})
     }
 
     /// The same; what it takes from the heap is counted.
-    pub fn measured(builder: Server) -> Self {
+    pub fn measured<H: Handshake<TcpStream>>(builder: Server<H>) -> Self {
         Self::with(builder, temaki_heap::watch_this_thread)
     }
 
-    fn with(builder: Server, begin: fn()) -> Self {
+    fn with<H: Handshake<TcpStream>>(builder: Server<H>, begin: fn()) -> Self {
         let probe = Probe::default();
         let server = builder.add_service(kit(&probe));
         let (stop, stopped) = oneshot::channel::<()>();

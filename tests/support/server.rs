@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use temaki::codec::BytesCodec;
-use temaki::server::{DrainReport, Methods, TcpIncoming};
+use temaki::server::{DrainReport, Handshake, Methods, TcpIncoming};
 use temaki::{ConnectInfo, Request, Response, ResponseStream, Server, Status, Streaming};
 use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
@@ -409,8 +409,8 @@ impl Drop for TestServer {
 
 /// One connection over a pipe in memory with room for `size` bytes each way: the test's end, and how the
 /// server says the connection ended.
-pub fn pipe(
-    builder: Server,
+pub fn pipe<H: Handshake<DuplexStream>>(
+    builder: Server<H>,
     probe: &Probe,
     size: usize,
 ) -> (DuplexStream, JoinHandle<Result<(), temaki::Error>>) {

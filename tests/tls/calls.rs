@@ -16,7 +16,10 @@ async fn the_five_kinds_of_call() {
         call(&channel, shape).await.unwrap();
     }
     let who = ask_who(&channel).await.unwrap();
-    assert_eq!(who, "0 certificates, for Some(\"localhost\"), TLSv1_3");
+    assert!(
+        who.starts_with("0 certificates, for Some(\"localhost\"), TLSv1_3"),
+        "{who}"
+    );
 }
 
 #[tokio::test]
@@ -37,7 +40,10 @@ async fn tls_1_2_is_spoken() {
         .unwrap();
     let channel = endpoint.connect().await.unwrap();
     let who = ask_who(&channel).await.unwrap();
-    assert_eq!(who, "0 certificates, for Some(\"localhost\"), TLSv1_2");
+    assert!(
+        who.starts_with("0 certificates, for Some(\"localhost\"), TLSv1_2"),
+        "{who}"
+    );
 }
 
 #[tokio::test]

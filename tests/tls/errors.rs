@@ -35,7 +35,7 @@ async fn a_server_that_cannot_be_verified() {
         let end = served.ends.next().await;
         assert!(end.starts_with("handshake Some(Refused)"), "{end}");
         assert!(end.contains(servers), "{end}");
-        // A call that waits for the connection is told as much.
+        // A call that waits for the connection ends with the same error.
         let channel = served
             .endpoint()
             .tls_config(client())

@@ -1,4 +1,4 @@
-//! A TLS server with the kit's service, and whom to trust for it.
+//! A TLS server with the kit's service, and the authorities to trust for it.
 
 #![allow(
     unreachable_pub,
@@ -28,7 +28,7 @@ use crate::support::{Probe, soon};
 pub static CA: LazyLock<Authority> = LazyLock::new(|| Authority::new("servers' authority"));
 /// The authority that issues client certificates.
 pub static CLIENTS: LazyLock<Authority> = LazyLock::new(|| Authority::new("clients' authority"));
-/// An authority that nobody trusts.
+/// An authority that no test trusts.
 pub static STRANGER: LazyLock<Authority> = LazyLock::new(|| Authority::new("a stranger"));
 
 pub fn identity(leaf: &Leaf) -> Identity {
@@ -140,9 +140,10 @@ fn who() -> Methods<()> {
             let text = match TlsConnectInfo::find(info) {
                 None => "plaintext".to_owned(),
                 Some(tls) => format!(
-                    "{certs} certificates, for {:?}, {:?}",
+                    "{certs} certificates, for {:?}, {:?}, {:?}",
                     tls.server_name(),
-                    tls.protocol_version().unwrap()
+                    tls.protocol_version().unwrap(),
+                    tls.cipher_suite().unwrap()
                 ),
             };
             Ok(Response::new(Bytes::from(text)))

@@ -6,8 +6,14 @@
 mod support;
 
 mod calls;
+mod credentials;
 mod errors;
 mod kit;
 mod mutual;
+mod providers;
 mod raw;
 mod reload;
+mod silence;
+
+#[global_allocator]
+static HEAP: temaki_heap::Counting = temaki_heap::Counting;

@@ -43,10 +43,14 @@ where
         .await
 }
 
-async fn dial(address: SocketAddr, protocols: &[&str]) -> io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn dial(
+    address: SocketAddr,
+    protocols: &[&str],
+) -> io::Result<TlsStream<TcpStream>> {
     connect(TcpStream::connect(address).await.unwrap(), protocols).await
 }
 
+//= GRPC-TLS  type=test
 #[tokio::test]
 async fn a_server_says_what_a_client_offered_that_is_not_h2() {
     let served = Served::start(super::kit::server()).await;
@@ -162,7 +166,7 @@ impl AsyncWrite for Counted {
     }
 }
 
-/// Ten calls that come together are answered together: in two records at most, though each answer has three frames.
+/// The responses to ten calls that come together leave in two records at most, though each response has three frames.
 #[tokio::test]
 async fn what_leaves_in_one_turn_shares_a_record() {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
@@ -200,7 +204,7 @@ async fn what_leaves_in_one_turn_shares_a_record() {
     let records = records.lock().unwrap().clone();
     assert!(
         records.len() <= 2,
-        "ten answers of three frames: {records:?}"
+        "ten responses of three frames: {records:?}"
     );
     task.abort();
 }

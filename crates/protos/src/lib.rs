@@ -35,6 +35,11 @@ pub mod guess {
     temaki::include_proto!("guess");
 }
 
+/// The services that OpenTelemetry's exporters call, as far as `examples/otlp_receiver` looks at them: `proto/otlp/`.
+pub mod otlp {
+    include!(concat!(env!("OUT_DIR"), "/otlp.rs"));
+}
+
 /// etcd's services, as far as `examples/etcd` calls them: `proto/etcd/etcdserverpb.proto`.
 pub mod etcdserverpb {
     temaki::include_proto!("etcdserverpb");

@@ -14,6 +14,8 @@ use futures_util::stream;
 use prost::Message;
 use suite::client_compat_request::cancel::CancelTiming;
 use suite::conformance_service_client::ConformanceServiceClient;
+use temaki::codec::CompressionEncoding;
+use temaki::transport::{Certificate, ClientTlsConfig, Identity};
 use temaki::{Channel, Endpoint, Request, Response, Status};
 use temaki_conformance::{error_of, framing, headers_of, metadata_of, millis, suite};
 use tokio::sync::{Mutex, Notify, Semaphore};
@@ -32,14 +34,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut channels: HashMap<_, Channel> = HashMap::new();
     let mut calls = JoinSet::new();
     while let Some(order) = framing::read::<suite::ClientCompatRequest>(&mut input).await? {
-        let channel = match channels.entry((order.host.clone(), order.port)) {
+        let creds = order.client_tls_creds.clone();
+        let creds = creds.map(|creds| (creds.cert, creds.key));
+        let key = (
+            order.host.clone(),
+            order.port,
+            order.server_tls_cert.clone(),
+            creds,
+        );
+        let channel = match channels.entry(key) {
             Entry::Occupied(known) => known.get().clone(),
-            Entry::Vacant(place) => place
-                .insert(
-                    Endpoint::from_shared(format!("http://{}:{}", order.host, order.port))?
-                        .connect_lazy(),
-                )
-                .clone(),
+            Entry::Vacant(place) => {
+                let channel = endpoint(place.key())?.connect_lazy();
+                place.insert(channel).clone()
+            }
         };
         let place = places.clone().acquire_owned().await?;
         let output = output.clone();
@@ -65,6 +73,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         written??;
     }
     Ok(())
+}
+
+/// Host, port, the server's certificate, and the client's with its key.
+type Target = (String, u32, Vec<u8>, Option<(Vec<u8>, Vec<u8>)>);
+
+fn endpoint((host, port, server, client): &Target) -> Result<Endpoint, temaki::Error> {
+    if server.is_empty() {
+        return Endpoint::from_shared(format!("http://{host}:{port}"));
+    }
+    let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(server));
+    if let Some((cert, key)) = client {
+        tls = tls.identity(Identity::from_pem(cert, key));
+    }
+    Endpoint::from_shared(format!("https://{host}:{port}"))?.tls_config(tls)
 }
 
 /// When the test case gives up.
@@ -145,10 +167,22 @@ async fn call(
     channel: Channel,
     order: suite::ClientCompatRequest,
 ) -> Result<suite::ClientResponseResult, String> {
-    if !order.server_tls_cert.is_empty() || order.raw_request.is_some() {
-        return Err("this client speaks plaintext and makes no raw requests".to_owned());
+    if order.raw_request.is_some() {
+        return Err("this client makes no raw requests".to_owned());
     }
-    let mut client = ConformanceServiceClient::new(channel);
+    let mut client = ConformanceServiceClient::new(channel)
+        .accept_compressed_all()
+        .compression_threshold(0);
+    let encoding = match order.compression() {
+        suite::Compression::Unspecified | suite::Compression::Identity => None,
+        suite::Compression::Gzip => Some(CompressionEncoding::Gzip),
+        suite::Compression::Deflate => Some(CompressionEncoding::Deflate),
+        suite::Compression::Zstd => Some(CompressionEncoding::Zstd),
+        other => return Err(format!("this client has no coding {}", other.as_str_name())),
+    };
+    if let Some(encoding) = encoding {
+        client = client.send_compressed(encoding);
+    }
     if order.message_receive_limit != 0 {
         client = client.max_decoding_message_size(order.message_receive_limit as usize);
     }

@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
+use temaki::codec::CompressionEncoding;
 use temaki::server::{Server, TcpIncoming};
+use temaki::transport::{Certificate, Identity, ServerTlsConfig};
 use temaki::{Request, Response, ResponseStream, Status, Streaming};
 use temaki_conformance::suite::conformance_service_server::{
     ConformanceService, ConformanceServiceServer,
@@ -17,9 +19,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let wanted: suite::ServerCompatRequest = framing::read(&mut tokio::io::stdin())
         .await?
         .ok_or("the runner closed stdin before it asked for a server")?;
-    if wanted.use_tls {
-        return Err("this server speaks plaintext only".into());
-    }
     let mut service = ConformanceServiceServer::new(UnderTest);
     if wanted.message_receive_limit != 0 {
         service = service.max_decoding_message_size(wanted.message_receive_limit as usize);
@@ -29,14 +28,34 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let running = suite::ServerCompatResponse {
         host: address.ip().to_string(),
         port: address.port().into(),
-        pem_cert: Vec::new(),
+        pem_cert: wanted
+            .server_creds
+            .iter()
+            .flat_map(|it| it.cert.clone())
+            .collect(),
     };
     framing::write(&mut tokio::io::stdout(), &running).await?;
+    let mut server = Server::builder()
+        .accept_compressed_all()
+        .compression_threshold(0);
+    for &encoding in CompressionEncoding::ALL {
+        server = server.send_compressed(encoding);
+    }
+    let server = server.add_service(service);
     // Until the runner's SIGTERM.
-    Server::builder()
-        .add_service(service)
-        .serve_with_incoming(incoming)
-        .await?;
+    if wanted.use_tls {
+        let creds = wanted.server_creds.ok_or("TLS, and no certificate")?;
+        let mut tls = ServerTlsConfig::new().identity(Identity::from_pem(creds.cert, creds.key));
+        if !wanted.client_tls_cert.is_empty() {
+            tls = tls.client_ca_root(Certificate::from_pem(wanted.client_tls_cert));
+        }
+        server
+            .tls_config(tls)?
+            .serve_with_incoming(incoming)
+            .await?;
+    } else {
+        server.serve_with_incoming(incoming).await?;
+    }
     Ok(())
 }
 
