@@ -10,8 +10,8 @@ use super::coding;
 use super::config::{PerCall, PerConnection};
 use super::connect::Connector;
 use super::connectivity::ConnectivityState;
+use super::picker::Picker;
 use super::secure::refuse_plaintext;
-use super::subchannel::Subchannel;
 use super::tasks::Tasks;
 use crate::call::writer::MessageWriter;
 use crate::compression::codings::{Enabled, compression_knobs};
@@ -45,7 +45,7 @@ pub(super) struct Parts {
 }
 
 struct Shared {
-    subchannel: Arc<Subchannel>,
+    picker: Picker,
     template: RequestTemplate,
     /// Whether calls may carry credentials.
     allows_credentials: bool,
@@ -55,7 +55,7 @@ impl Channel {
     pub(super) fn new(parts: Parts) -> Self {
         Self {
             shared: Arc::new(Shared {
-                subchannel: Subchannel::new(parts.connector, Arc::new(parts.per_connection)),
+                picker: Picker::of_one(parts.connector, parts.per_connection),
                 template: parts.template,
                 allows_credentials: parts.allows_credentials,
             }),
@@ -66,18 +66,18 @@ impl Channel {
     }
 
     pub(super) async fn first_connection(&self) -> Result<(), Error> {
-        self.shared.subchannel.first_attempt().await
+        self.shared.picker.first_attempt().await
     }
 
     /// The state of the connection, as it is now.
     pub fn state(&self) -> ConnectivityState {
-        self.shared.subchannel.state()
+        self.shared.picker.state()
     }
 
     /// The state of the connection, now and at each change. A state that lasts shorter than a look may be
     /// missed. The last is SHUTDOWN: all clones of the channel were dropped, and all calls have been answered.
     pub fn watch_state(&self) -> watch::Receiver<ConnectivityState> {
-        self.shared.subchannel.watch()
+        self.shared.picker.watch()
     }
 
     /// Ends the wait between two attempts to connect, if there is one now, and lets the waits begin anew from
@@ -87,7 +87,7 @@ impl Channel {
     ///
     /// With a connection, or an attempt under way, there is no wait to end.
     pub fn reset_connect_backoff(&self) {
-        self.shared.subchannel.reset_backoff();
+        self.shared.picker.reset_backoff();
     }
 
     /// A channel over the same connection whose calls `interceptor` sees, after those it has already. It runs in
@@ -141,12 +141,12 @@ impl Channel {
         }
     }
 
-    pub(super) fn subchannel(&self) -> &Arc<Subchannel> {
-        &self.shared.subchannel
+    pub(super) fn picker(&self) -> &Picker {
+        &self.shared.picker
     }
 
     pub(super) fn tasks(&self) -> &Tasks {
-        &self.shared.subchannel.tasks
+        self.shared.picker.tasks()
     }
 
     pub(super) fn template(&self) -> &RequestTemplate {

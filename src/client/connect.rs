@@ -8,25 +8,23 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use h2::SendStream;
-use h2::client::{ResponseFuture, SendRequest};
 use http::uri::Scheme;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::address::Address;
 use super::addresses::in_order;
-use super::admission::Places;
-use super::attempts::{Loss, Reports};
-use super::config::{PerConnection, PingPolicy};
-use super::connection;
+use super::config::PerConnection;
+use super::connection::{self, Cause};
 use super::dial::{Dialled, Dialler, Io};
+use super::places::{Connection, Places};
+use super::plan::Plan;
 use super::race::{HEAD_START, race};
+use super::reports::{Loss, Reports};
 use super::secure::Secured;
-use super::subchannel::Subchannel;
 use crate::conn::frame_meter::FrameMeter;
 use crate::conn::io::batched;
 use crate::conn::unread::Unread;
@@ -48,40 +46,6 @@ pub(super) struct Connector {
 /// Why nothing is dialled for `https://` without TLS.
 const NO_TLS: &str = "https:// needs TLS; configure it with Endpoint::tls_config (feature tls), bring a connector that \
                       speaks it (connect_with_connector), or write http:// for plaintext";
-
-/// Why an attempt has failed.
-pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-/// What an attempt is made by.
-#[derive(Clone, Debug)]
-pub(super) struct Plan {
-    pub(super) config: Arc<PerConnection>,
-    /// Those of `config`, or calmer ones, once a server has complained.
-    pub(super) keepalive: PingPolicy,
-}
-
-/// A connection that is READY.
-pub(super) struct Connection {
-    pub(super) send: SendRequest<Bytes>,
-    /// What lies unread on it.
-    pub(super) unread: Arc<Unread>,
-    /// The calls that are open on it, and how many may be.
-    pub(super) places: Arc<Places>,
-    /// Tells it from the ones before and after it.
-    pub(super) id: u64,
-}
-
-impl Connection {
-    /// Opens a stream with these headers.
-    #[inline]
-    pub(super) fn send(
-        &self,
-        request: http::Request<()>,
-    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
-        // A handle that has opened a stream over the peer's limit holds on to it; so each call has its own.
-        self.send.clone().send_request(request, false)
-    }
-}
 
 /// What an attempt has come to.
 pub(super) struct Made {
@@ -124,22 +88,18 @@ impl Connector {
     }
 
     /// Connects. The connection's task runs until it ends, and reports when no more calls may start on it.
-    pub(super) async fn connect(
-        &self,
-        plan: &Plan,
-        subchannel: &Weak<Subchannel>,
-    ) -> Result<Made, Error> {
+    pub(super) async fn connect(&self, plan: &Plan) -> Result<Made, Error> {
         if self.cannot_be_private() {
             return Err(self.failed("").with_source(NO_TLS));
         }
         let made = match self.to_look_up() {
             Some((host, port)) => match look_up(host, port, &plan.config).await {
-                Ok(found) => return self.connect_to_one(found, plan, subchannel).await,
+                Ok(found) => return self.connect_to_one(found, plan).await,
                 Err(cause) => Err(cause),
             },
             None => {
                 let dial = self.dial(&self.address, &plan.config);
-                attempt(dial, plan, Reports::new(subchannel)).await
+                attempt(dial, plan, Reports::new(&plan.owner)).await
             }
         };
         made.map_err(|cause| self.failed("").with_source(cause))
@@ -167,12 +127,7 @@ impl Connector {
         self.dialler.needs_lookup().then_some((host, port))
     }
 
-    async fn connect_to_one(
-        &self,
-        found: Vec<SocketAddr>,
-        plan: &Plan,
-        subchannel: &Weak<Subchannel>,
-    ) -> Result<Made, Error> {
+    async fn connect_to_one(&self, found: Vec<SocketAddr>, plan: &Plan) -> Result<Made, Error> {
         let order = in_order(found, *self.last());
         *self.last() = order.first().copied();
         let won = race(order, HEAD_START, |address| {
@@ -180,7 +135,7 @@ impl Connector {
             async move {
                 let resolved = self.address.resolved_to(address);
                 let dial = self.dial(&resolved, &plan.config);
-                let made = attempt(dial, plan, Reports::new(subchannel)).await?;
+                let made = attempt(dial, plan, Reports::new(&plan.owner)).await?;
                 Ok((address, made))
             }
         });
@@ -240,7 +195,7 @@ async fn attempt(
 
 async fn shake_hands(io: Box<dyn Io>, plan: &Plan, reports: Reports) -> Result<Made, Cause> {
     let config = &plan.config;
-    let (id, loss) = (reports.id, reports.loss.clone());
+    let (owner, loss) = (reports.owner.clone(), reports.loss.clone());
     let unread = Arc::new(Unread::of_client(&config.http2, config.max_unread_bytes));
     let meter = FrameMeter::of_client(tokio::time::Instant::now)
         .with_limits(&config.http2)
@@ -249,12 +204,12 @@ async fn shake_hands(io: Box<dyn Io>, plan: &Plan, reports: Reports) -> Result<M
     let handshake = config.http2.client().handshake::<_, Bytes>(transport);
     let (send, h2) = handshake.await?;
     let (ready, is_ready) = oneshot::channel();
-    let places = Arc::new(Places::new(&reports.admission()));
+    let places = Arc::new(Places::new(plan.waiters.clone()));
     let connection = Arc::new(Connection {
         send,
         unread,
         places,
-        id,
+        owner,
     });
     let task = Task::spawn(connection::run(
         h2,
@@ -318,12 +273,15 @@ impl std::fmt::Debug for Connector {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Weak;
     use std::time::Duration;
 
     use http::Uri;
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::client::admission::Admission;
+    use crate::client::reports::Owner;
 
     /// What is found behind an address.
     #[derive(Clone, Copy, Debug, PartialEq)]
@@ -391,7 +349,21 @@ mod tests {
         Plan {
             keepalive: config.keepalive,
             config: Arc::new(config),
+            owner: Weak::<Nobody>::new(),
+            waiters: Admission::new().waiters(),
         }
+    }
+
+    struct Nobody;
+
+    impl Owner for Nobody {
+        fn next_id(&self) -> u64 {
+            0
+        }
+
+        fn lost(&self, _: u64) {}
+
+        fn too_many_pings(&self) {}
     }
 
     #[tokio::test]
@@ -409,14 +381,13 @@ mod tests {
             (&[IsSilent, Closes], &["no answer within 1.5s", ""]),
         ];
         let plan = plan();
-        let nobody = Weak::new();
         for (servers, expected) in rows {
             let connector = several();
             let mut found = Vec::new();
             for server in servers {
                 found.push(server.start().await);
             }
-            let made = connector.connect_to_one(found.clone(), &plan, &nobody);
+            let made = connector.connect_to_one(found.clone(), &plan);
             match made.await {
                 Ok(_) => {
                     assert!(expected.is_empty(), "{servers:?}");
@@ -442,10 +413,9 @@ mod tests {
     #[tokio::test]
     async fn c07_the_next_connection_begins_elsewhere() {
         let (connector, plan) = (several(), plan());
-        let nobody = Weak::new();
         let found = [Server::Serves.start().await, Server::Serves.start().await];
         for round in 0..4 {
-            let made = connector.connect_to_one(found.to_vec(), &plan, &nobody);
+            let made = connector.connect_to_one(found.to_vec(), &plan);
             assert!(made.await.is_ok());
             assert_eq!(*connector.last(), Some(found[round % 2]), "round {round}");
         }
@@ -453,7 +423,7 @@ mod tests {
         let connector = several();
         let found = [Server::Closes.start().await, Server::Closes.start().await];
         for round in 0..4 {
-            let made = connector.connect_to_one(found.to_vec(), &plan, &nobody);
+            let made = connector.connect_to_one(found.to_vec(), &plan);
             assert!(made.await.is_err());
             assert_eq!(*connector.last(), Some(found[round % 2]), "round {round}");
         }

@@ -14,12 +14,12 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::admission::Places;
-use super::asked;
-use super::attempts::Reports;
 use super::config::PingPolicy;
-use super::connect::{self, Cause, Plan};
 use super::dial::Io;
+use super::places::{self, Places};
+use super::plan::Plan;
+use super::reports::Reports;
+use super::young;
 use crate::conn::alarm::Alarm;
 use crate::conn::io::{BatchedIo, Outlet, Progress};
 use crate::conn::keepalive::{Dead, Keepalive};
@@ -32,6 +32,9 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// How long bytes may wait for a peer that takes none, when no call waits for anything any more.
 const FAREWELL: Duration = Duration::from_secs(20);
 
+/// Why an attempt to connect has failed.
+pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// Whether the connection became READY, or why not.
 type Ready = oneshot::Sender<Result<(), Cause>>;
 
@@ -40,7 +43,7 @@ pub(super) fn run(
     h2: h2::client::Connection<BatchedIo<Box<dyn Io>>, Bytes>,
     outlet: Outlet<Box<dyn Io>>,
     plan: &Plan,
-    handle: &Arc<connect::Connection>,
+    handle: &Arc<places::Connection>,
     ready: Ready,
     reports: Reports,
 ) -> impl Future<Output = ()> + Send + 'static {
@@ -91,7 +94,7 @@ struct Connection {
     unread: Arc<Unread>,
     calls: Arc<Places>,
     /// What calls begin on; while anybody holds it, the connection stays.
-    handle: Weak<connect::Connection>,
+    handle: Weak<places::Connection>,
     /// How many calls the peer allows, as `calls` was told; 0 before READY.
     allowed: usize,
     /// The socket takes no bytes, and `calls` was told; how many it had taken by then.
@@ -240,16 +243,16 @@ impl Connection {
     #[cold]
     fn let_go_later(&mut self, cx: &Context<'_>) {
         let now = Instant::now();
-        let at = *self.let_go_at.get_or_insert(now + asked::PAUSE);
+        let at = *self.let_go_at.get_or_insert(now + young::PAUSE);
         self.alarm.ring_by(at);
         let waits_for_others = matches!(self.asked_to_read, Some((None, _)));
         if waits_for_others || self.calls.young.shall_ask() {
             let acks = self.outlet.settings_acks();
             let asked = self.h2.set_initial_window_size(self.stream_window).is_ok();
             self.asked_to_read = Some(match self.asked_to_read {
-                _ if asked => (Some(acks), now + asked::PATIENCE),
+                _ if asked => (Some(acks), now + young::PATIENCE),
                 Some((_, until)) => (None, until),
-                None => (None, now + asked::LESS_PATIENCE),
+                None => (None, now + young::LESS_PATIENCE),
             });
             if asked {
                 self.calls.young.asked();
@@ -272,7 +275,7 @@ impl Connection {
             self.calls.young.let_go();
         }
         if !self.calls.young.rest() {
-            let at = now + asked::PAUSE;
+            let at = now + young::PAUSE;
             self.let_go_at = Some(at);
             self.alarm.ring_by(at);
         }

@@ -7,7 +7,7 @@
 
 use http::uri::PathAndQuery;
 
-use super::admission::Permit;
+use super::places::Permit;
 use crate::head::RequestTemplate;
 use crate::metadata::MetadataMap;
 use crate::status::{Origin, Status};

@@ -14,10 +14,12 @@
 //! | `asked`, `response`, `foreign` | a request that was sent; its response; a response that is not gRPC |
 //! | `shown` | what interceptors see |
 //! | `retry`, `within`, `doubt` | may it have another attempt; until when; what an expired call makes of its connection |
-//! | `admission`, `order` | when a call may leave, and in which order |
+//! | `young` | how calls are given up that have only just begun |
+//! | `picker` | which connection a call gets, and whether it waits for one |
+//! | `places`, `admission`, `order` | is there a place on the connection; who waits for one, and in which order |
 //! | `subchannel`, `backoff`, `tasks` | one address and the connection to it; waits between attempts; the runtime |
-//! | `attempts`, `addresses`, `race` | who connects, and in which order the addresses of a name are tried |
-//! | `connect`, `dial`, `connection` | a connection: how it is made, over what, and its task |
+//! | `attempts`, `plan`, `addresses`, `race` | who connects, and in which order the addresses of a name are tried |
+//! | `connect`, `dial`, `connection`, `reports` | a connection: how it is made, over what, its task, and what it tells |
 //!
 //! Never sees the server's side.
 
@@ -46,8 +48,12 @@ mod held;
 mod opening;
 mod order;
 mod outgoing;
+mod picker;
+mod places;
+mod plan;
 mod pump;
 mod race;
+mod reports;
 mod response;
 mod retry;
 pub(crate) mod secure;
@@ -60,6 +66,7 @@ mod tasks;
 mod transport;
 mod uploading;
 mod within;
+mod young;
 
 pub use address::Address;
 #[doc(hidden)]

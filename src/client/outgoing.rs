@@ -10,11 +10,11 @@ use bytes::Bytes;
 use h2::SendStream;
 use http::uri::PathAndQuery;
 
-use super::admission::Permit;
 use super::asked::Asked;
 use super::channel::Channel;
 use super::coding;
 use super::header_list;
+use super::places::Permit;
 use super::retry::Failed;
 use super::stage::Stage;
 use crate::call::timer::{self, Timer};
@@ -61,7 +61,7 @@ impl Outgoing {
 
     /// A stream with its request headers on their way, on a connection when there is one to be had.
     pub(super) async fn open(&self, channel: &Channel) -> Result<Opened, Failed> {
-        let permit = match channel.subchannel().ready_now() {
+        let permit = match channel.picker().now() {
             Some(permit) => permit,
             // In a box, so that calls on a connection that is there do not carry room for the wait.
             None => Box::pin(self.admission(channel))
@@ -78,7 +78,7 @@ impl Outgoing {
             .head
             .wait_for_ready()
             .unwrap_or(channel.per_call.wait_for_ready);
-        channel.subchannel().ready(wait, self.deadline).await
+        channel.picker().wait(wait, self.deadline).await
     }
 
     #[inline]
@@ -122,7 +122,7 @@ impl Outgoing {
             }
             Err(error) => {
                 // The connection is of no more use to anybody; the next look finds another.
-                channel.subchannel().lost(permit.connection.id);
+                permit.connection.lost();
                 Err(Failed::unsent(error))
             }
         }
@@ -137,7 +137,7 @@ impl Outgoing {
     /// DEADLINE_EXCEEDED, and where the call was.
     #[cold]
     pub(super) fn expired(&self, channel: &Channel) -> Status {
-        self.stage.expired(channel.subchannel())
+        self.stage.expired(channel.picker())
     }
 
     /// CANCELLED after the deadline is the deadline.

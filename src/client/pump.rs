@@ -9,14 +9,13 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use futures_core::Stream;
 
 use super::channel::Channel;
-use super::subchannel::Subchannel;
+use super::picker::WeakPicker;
 use super::within::within;
 use crate::call::batch::{Batch, poll_batch};
 use crate::call::carried::Carried;
@@ -89,8 +88,8 @@ fn start<W>(
         Ok(runtime) => {
             // The guard is made here: a runtime that stops may drop the task before its first poll.
             let guard = Guard(Some(lane.clone()));
-            let subchannel = Arc::downgrade(channel.subchannel());
-            runtime.spawn(run(guard, subchannel, deadline, writer, write_next));
+            let picker = channel.picker().downgrade();
+            runtime.spawn(run(guard, picker, deadline, writer, write_next));
         }
         Err(none) => {
             lane.fail(none.into());
@@ -101,7 +100,7 @@ fn start<W>(
 /// Until all is sent, or the call is over.
 async fn run<W>(
     guard: Guard,
-    subchannel: Weak<Subchannel>,
+    picker: WeakPicker,
     deadline: Option<Instant>,
     mut writer: MessageWriter,
     mut write_next: W,
@@ -137,8 +136,8 @@ async fn run<W>(
     // The call itself passes its deadline at the same moment; the first of the two says where it was.
     let expired = || {
         lane.expired(|| {
-            let subchannel = subchannel.upgrade();
-            subchannel.map_or_else(String::new, |subchannel| subchannel.what_calls_wait_for())
+            let picker = picker.upgrade();
+            picker.map_or_else(String::new, |picker| picker.what_calls_wait_for())
         })
     };
     let sent = {

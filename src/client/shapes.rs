@@ -70,7 +70,7 @@ async fn exchange<C: Codec>(
     codec: &C,
     body: Bytes,
 ) -> Result<Response<C::Decode>, Failed> {
-    let permit = match channel.subchannel().ready_now() {
+    let permit = match channel.picker().now() {
         Some(permit) => permit,
         None => Box::pin(call.admission(channel))
             .await

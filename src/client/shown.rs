@@ -31,7 +31,7 @@ impl Outgoing {
                 let polled = caught(|| passed.as_mut().poll(cx));
                 polled.unwrap_or_else(|panicked| Poll::Ready(Err(blamed(panicked))))
             });
-            let expired = || self.stage.expired(channel.subchannel());
+            let expired = || self.stage.expired(channel.picker());
             within(Some(channel.tasks()), self.deadline, pin!(passed), expired).await
         };
         self.head = match passed {

@@ -5,10 +5,8 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::connectivity::ConnectivityState;
-use super::subchannel::Subchannel;
+use super::picker::Picker;
 use crate::deadline;
-use crate::error::Error;
 use crate::status::Status;
 
 /// How far a call has come. It is written and read in one task at a time.
@@ -41,41 +39,12 @@ impl Stage {
 
     /// DEADLINE_EXCEEDED, and where the call was.
     #[cold]
-    pub(super) fn expired(&self, subchannel: &Subchannel) -> Status {
+    pub(super) fn expired(&self, picker: &Picker) -> Status {
         match self.0.load(Ordering::Relaxed) {
             BEGUN => deadline::exceeded("before the request was made"),
-            WAITS => deadline::exceeded(&subchannel.what_calls_wait_for()),
+            WAITS => deadline::exceeded(&picker.what_calls_wait_for()),
             SENT => deadline::exceeded(deadline::IN_REQUEST),
             _ => deadline::exceeded(deadline::IN_ANSWER),
         }
     }
-}
-
-impl Subchannel {
-    /// What a call waits for that has no place yet.
-    pub(super) fn what_calls_wait_for(&self) -> String {
-        if let Some(scarcity) = self.if_ready(|connection| connection.places.scarcity()) {
-            return scarcity;
-        }
-        let name = self.connector.name();
-        let last = self.last_error();
-        let last = last.map_or(String::new(), |error| {
-            format!("; last error: {}", cause(&error))
-        });
-        match self.state() {
-            ConnectivityState::TransientFailure => {
-                format!("while waiting for READY of {name}{last}")
-            }
-            _ => format!("while connecting to {name}{last}"),
-        }
-    }
-}
-
-/// What is at the bottom of an error: what was tried is known.
-fn cause(error: &Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

@@ -17,38 +17,38 @@
 //! made meanwhile, and calls do not wait for them, unless they asked to.
 //!
 //! In READY, a call takes a handle of the connection and is gone: that is one short lock. In every other
-//! state it waits for the next one, or is told why it need not. One of several subchannels, some day: it
-//! knows one address and no other.
+//! state it waits for the next one, or fails with the reason: `picker` decides that. A subchannel knows one address and
+//! no other. The attempts to connect are in `attempts`.
 
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
-use super::admission::{Admission, Permit, Place};
-use super::attempts::Attempts;
+use super::admission::Admission;
 use super::backoff::Backoff;
-use super::config::PerConnection;
-use super::connect::{Connection, Connector, Made};
+use super::config::{PerConnection, PingPolicy};
+use super::connect::{Connector, Made};
 use super::connectivity::ConnectivityState;
-use super::tasks::{HomeId, NoRuntime, Tasks};
+use super::places::{Connection, Permit};
+use super::plan::Plan;
+use super::reports::Owner;
+use super::tasks::{HomeId, NoRuntime, Place, Tasks};
 use crate::conn::chance;
 use crate::error::{Error, ErrorKind};
-use crate::status::{Origin, Status};
-use crate::wire::code::Code;
 
 /// One address and the connection to it.
 pub(super) struct Subchannel {
     pub(super) connector: Connector,
-    pub(super) config: Arc<PerConnection>,
+    config: Arc<PerConnection>,
     pub(super) tasks: Tasks,
     state: Mutex<State>,
     failures: Mutex<Failures>,
-    /// Tells each connection from those before it.
-    pub(super) last_id: AtomicU64,
+    /// The number of the last connection.
+    last_id: AtomicU64,
     /// The keepalive interval was doubled so many times, because a peer asked for it.
-    pub(super) calmed: AtomicU32,
+    calmed: AtomicU32,
     /// The state's name, for all who wait for another.
     changed: watch::Sender<ConnectivityState>,
     /// Tells the attempt that waits its time to wait no longer.
@@ -67,7 +67,7 @@ struct Failures {
     last: Option<Arc<Error>>,
 }
 
-enum State {
+pub(super) enum State {
     /// If attempts were given up, with the reason.
     Idle(Option<Stopped>),
     Connecting,
@@ -77,8 +77,8 @@ enum State {
 
 /// Attempts that did not come to an end of their own.
 #[derive(Clone)]
-struct Stopped {
-    error: Arc<Error>,
+pub(super) struct Stopped {
+    pub(super) error: Arc<Error>,
     /// It was at home, which is now another: the next attempt may do better at once.
     again: bool,
 }
@@ -120,22 +120,34 @@ impl Subchannel {
         self.changed.subscribe()
     }
 
-    /// Leaves IDLE, as a call would.
+    /// Leaves IDLE, if it is there: then this is where the attempts to connect shall run.
     ///
     /// # Errors
     /// If there is no runtime to connect in.
-    pub(super) fn connect(self: &Arc<Self>) -> Result<(), NoRuntime> {
+    pub(super) fn leave_idle(&self) -> Result<Option<Place>, NoRuntime> {
         let mut state = self.lock();
         if !matches!(*state, State::Idle(_)) {
-            return Ok(());
+            return Ok(None);
         }
         let place = self.tasks.place()?;
         self.enter(&mut state, State::Connecting);
-        // A runtime that has ended drops the task at once, and that changes the state again.
-        drop(state);
-        let attempts = Attempts::new(self, place.home);
-        drop(place.runtime.spawn(attempts.run()));
-        Ok(())
+        Ok(Some(place))
+    }
+
+    /// By what, and for whom, the next connection is made.
+    pub(super) fn plan(self: &Arc<Self>) -> Plan {
+        let owner = Arc::downgrade(self);
+        Plan {
+            keepalive: self.keepalive(),
+            config: self.config.clone(),
+            owner,
+            waiters: self.admission.waiters(),
+        }
+    }
+
+    fn keepalive(&self) -> PingPolicy {
+        let calmed = self.calmed.load(Ordering::Relaxed);
+        self.config.keepalive.calmed(calmed)
     }
 
     /// A place on a connection for a call, now, if the state is READY and nobody waits.
@@ -152,74 +164,14 @@ impl Subchannel {
         }
     }
 
-    /// A place on a connection for a call. Waits while an attempt is under way, and, with `wait_for_ready`, as
-    /// long as it takes; then for its turn. Dropping the future stops the wait.
-    ///
-    /// The error is UNAVAILABLE, with the reason why the last attempt failed; or DEADLINE_EXCEEDED, if the turn
-    /// comes too late for an answer.
-    pub(super) async fn ready(
-        self: &Arc<Self>,
-        wait_for_ready: bool,
-        deadline: Option<Instant>,
-    ) -> Result<Permit, Status> {
-        if let Some(permit) = self.ready_now() {
-            return Ok(permit);
-        }
-        let place = Place::join(&self.admission, deadline);
-        let mut begun = 0;
-        // Changes are watched from before the first look, so that none is missed between look and wait.
-        let mut changes = self.changed.subscribe();
-        loop {
-            changes.mark_unchanged();
-            let connection = match &*self.lock() {
-                State::Ready(connection) => Some(connection.clone()),
-                //= WAIT-FOR-READY  fail-fast in TRANSIENT_FAILURE only; IDLE and CONNECTING are waited for
-                State::TransientFailure(error) if !wait_for_ready => {
-                    return Err(unavailable(error));
-                }
-                State::Idle(Some(stopped)) if !stopped.allows_after(begun) => {
-                    return Err(unavailable(&stopped.error));
-                }
-                State::Idle(_) => {
-                    begun += 1;
-                    None
-                }
-                State::Connecting | State::TransientFailure(_) => None,
-            };
-            match connection {
-                // For this call, which has just come, and for those that came while there was no connection.
-                Some(connection) => self.admission.fill(&connection),
-                None => self.connect()?,
-            }
-            if let Some(turn) = place.turn(&mut changes).await {
-                return turn;
-            }
-        }
+    /// Looks at the state, which stays as it is meanwhile.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.lock())
     }
 
     /// The error of the last attempt, if there was one since the last connection.
     pub(super) fn last_error(&self) -> Option<Arc<Error>> {
         self.failures().last.clone()
-    }
-
-    /// Waits for the first attempt to end.
-    pub(super) async fn first_attempt(self: &Arc<Self>) -> Result<(), Error> {
-        let mut changes = self.changed.subscribe();
-        self.connect()?;
-        loop {
-            changes.mark_unchanged();
-            match &*self.lock() {
-                // IDLE comes after READY: that was too short to be seen.
-                State::Ready(_) | State::Idle(None) => return Ok(()),
-                State::TransientFailure(error) | State::Idle(Some(Stopped { error, .. })) => {
-                    return Err(Error::clone(error));
-                }
-                State::Connecting => {}
-            }
-            if changes.changed().await.is_err() {
-                return Ok(());
-            }
-        }
     }
 
     /// Waits no longer before the next attempt, and little after it.
@@ -228,17 +180,6 @@ impl Subchannel {
         failures.backoff = Backoff::default();
         drop(failures);
         self.hurry.notify_waiters();
-    }
-
-    /// No more calls on connection `id`: the next one makes another.
-    pub(super) fn lost(&self, id: u64) {
-        let mut state = self.lock();
-        if let State::Ready(connection) = &*state {
-            if connection.id == id {
-                connection.places.close();
-                self.enter(&mut state, State::Idle(None));
-            }
-        }
     }
 
     fn enter(&self, state: &mut MutexGuard<'_, State>, next: State) {
@@ -256,17 +197,38 @@ impl Subchannel {
     }
 }
 
-impl Stopped {
-    /// Whether a call that has begun attempts so many times may do so again.
-    fn allows_after(&self, begun: u32) -> bool {
-        begun == 0 || (self.again && begun < 3)
+impl Owner for Subchannel {
+    fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The next call makes another.
+    fn lost(&self, id: u64) {
+        let mut state = self.lock();
+        if let State::Ready(connection) = &*state {
+            if connection.owner.id == id {
+                connection.places.close();
+                self.enter(&mut state, State::Idle(None));
+            }
+        }
+    }
+
+    fn too_many_pings(&self) {
+        //= KEEPALIVE-DOUBLE  for all connections from now on
+        self.calmed.fetch_add(1, Ordering::Relaxed);
+        #[cfg(feature = "tracing")]
+        tracing::warn!(
+            keepalive_interval = ?self.keepalive().interval,
+            "the server said too_many_pings: the keepalive interval is doubled; raise http2_keep_alive_interval"
+        );
     }
 }
 
-fn unavailable(error: &Arc<Error>) -> Status {
-    let mut status = Status::library(Code::Unavailable, error.to_string(), Origin::Transport);
-    status.set_source(error.clone());
-    status
+impl Stopped {
+    /// Whether a call that has begun attempts so many times may do so again.
+    pub(super) fn allows_after(&self, begun: u32) -> bool {
+        begun == 0 || (self.again && begun < 3)
+    }
 }
 
 impl Drop for Subchannel {

@@ -269,7 +269,7 @@ fn imports_name_the_owner() {
 }
 
 /// Files that import each other, directly or through others, by top-level module. The numbers may only fall.
-const IN_CIRCLES: [(&str, usize); 4] = [("client", 6), ("server", 6), ("conn", 2), ("metadata", 3)];
+const IN_CIRCLES: [(&str, usize); 3] = [("server", 6), ("conn", 2), ("metadata", 3)];
 
 #[test]
 fn no_file_stands_in_a_circle() {
