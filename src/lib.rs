@@ -54,11 +54,12 @@
 //! | 8 | `server/connection.rs`, `server/router.rs` | How does a request get from the socket to its handler? |
 //! | 9 | `server/call.rs`, `server/request.rs`, `server/reply.rs`, `server/end.rs` | What is the life of one call, at the server? |
 //! | 10 | `client/call.rs`, `client/outgoing.rs`, `client/response.rs`, `client/retry.rs`, `client/within.rs` | The same at the client: who cancels, what ends a wait at the deadline, and may a call have another attempt? |
-//! | 11 | `client/picker.rs`, `client/subchannel.rs`, `client/backoff.rs` | Which connection does a call get, and what happens when the server dies? |
+//! | 11 | `client/picker.rs`, `client/subchannel.rs` | Which connection does a call get, and what happens when the server dies? |
 //! | 12 | `server/drain.rs` | How do both stop without losing a call? |
 //!
-//! After that, `client/order.rs` and `client/admission.rs` are what happens when a client has more calls than its
-//! server takes, `server/builder.rs` and `client/endpoint.rs` are the knobs, and `codegen/mod.rs` is how
+//! After that, `client/backoff.rs` has the waits between attempts to connect, `client/order.rs` and
+//! `client/admission.rs` are what happens when a client has more calls than its server takes,
+//! `server/builder.rs` and `client/endpoint.rs` are the knobs, and `codegen/mod.rs` is how
 //! a `.proto` file becomes Rust. `SPEC.md` finds the lines that meet each demand of gRPC's
 //! documents, `DESIGN.md` says why things are as they are.
 //!
