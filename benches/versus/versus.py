@@ -6,9 +6,12 @@ down; a round gives one ratio for each contestant, and the table has the medians
 
 import argparse
 import contextlib
+import os
 import statistics
+import subprocess
+import tempfile
 
-from drive import Server, client
+from drive import HERE, Server, client
 
 MIB = 1 << 20
 MEASURED, COUNTERPART = ["taskset", "-c", "0"], ["taskset", "-c", "1"]
@@ -48,6 +51,19 @@ def pairs(**both):
     return [
         Contestant("tonic", "tonic_server", "tonic_client", "both", both, both),
         Contestant("temaki", "temaki_server", "temaki_client", "both", both, both),
+    ]
+
+
+def tls(folder):
+    """One end is measured, and the other end is temaki's for both; the CPU of the cryptography is in it."""
+    with_tls = {"tls": folder}
+    servers = [Contestant(who, f"{who}_server", "temaki_client", "server", with_tls, with_tls) for who in ["tonic", "temaki"]]
+    clients = [Contestant(who, "temaki_server", f"{who}_client", "client", with_tls, with_tls) for who in ["tonic", "temaki"]]
+    return [
+        ("TLS, server, 1x1", servers, {"calls": 10_000}),
+        ("TLS, server, 1x64", servers, {"calls": 50_000, "in_flight": 64}),
+        ("TLS, client, 64 in flight", clients, {"calls": 50_000, "in_flight": 64}),
+        ("TLS, server, 1 MiB unary, 1x1", servers, {**bulk, "calls": 200}),
     ]
 
 
@@ -152,9 +168,11 @@ def main():
         return busy(asked.rounds)
     print("| scenario | tonic, CPU µs | temaki, CPU µs | x CPU | x rate | x CPU, temaki ct | x CPU, raw h2 |")
     print("|---|---|---|---|---|---|---|")
-    for name, contestants, flags in SCENARIOS:
-        if asked.only in name:
-            play(name, contestants, flags, asked.rounds, not asked.unpinned)
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([os.path.join(HERE, "../../scripts/dev_ca"), folder], check=True, stdout=subprocess.DEVNULL)
+        for name, contestants, flags in [*SCENARIOS, *tls(folder)]:
+            if asked.only in name:
+                play(name, contestants, flags, asked.rounds, not asked.unpinned)
 
 
 main()

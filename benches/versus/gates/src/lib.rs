@@ -23,3 +23,11 @@ pub mod tuning;
 /// Every program counts allocations with the same allocator, so that the counting costs each the same.
 #[global_allocator]
 static ALLOCATOR: meter::CountingAllocator = meter::CountingAllocator;
+
+/// What `scripts/dev_ca` has written to `folder`, as PEM: the server's certificate, its key, and the authority.
+pub fn certificates(folder: &str) -> [Vec<u8>; 3] {
+    ["server.pem", "server.key", "ca.pem"].map(|name| {
+        let path = std::path::Path::new(folder).join(name);
+        std::fs::read(path).expect("a file of scripts/dev_ca")
+    })
+}

@@ -4,11 +4,13 @@
 //!
 //! Flags: `--runtime ct|mt`; `--slowed 1` where a tool makes the process tens of times slower, so that the server's budget of time for handlers in place
 //! (50 µs, which is 64 of these handlers at full speed) stands for as many handlers as without the tool; `--busy-us N`, `Say` computes for so long;
-//! `--spawn 1`, each handler runs in a task of its own from the start; `--gzip 1`, messages are compressed both ways.
+//! `--spawn 1`, each handler runs in a task of its own from the start; `--gzip 1`, messages are compressed both ways; `--tls FOLDER`, TLS by the
+//! certificates of `scripts/dev_ca`.
 
 use gates::{control, echo, flags};
 use temaki::codec::ProstCodec;
 use temaki::server::{MethodTable, Methods, Server, ServiceServer, TcpIncoming};
+use temaki::tls::{Identity, ServerTlsConfig};
 use temaki::{Request, Response, ResponseStream};
 
 fn main() {
@@ -18,6 +20,7 @@ fn main() {
     let busy = std::time::Duration::from_micros(flags.number("busy-us", 0) as u64);
     let spawn = flags.number("spawn", 0) != 0;
     let gzip = flags.number("gzip", 0) != 0;
+    let tls = flags.word("tls", "");
     flags.done();
     flags::run_on(&runtime, async move {
         let incoming = TcpIncoming::bind("127.0.0.1:0")
@@ -41,11 +44,16 @@ fn main() {
         if slowed {
             server = server.handlers_in_place(std::time::Duration::from_secs(1));
         }
-        server
-            .add_service(echo)
-            .serve_with_incoming(incoming)
-            .await
-            .expect("temaki serves");
+        let server = server.add_service(echo);
+        let served = if tls.is_empty() {
+            server.serve_with_incoming(incoming).await
+        } else {
+            let [certificate, key, _] = gates::certificates(&tls);
+            let tls = ServerTlsConfig::new().identity(Identity::from_pem(certificate, key));
+            let server = server.tls_config(tls).expect("certificates");
+            server.serve_with_incoming(incoming).await
+        };
+        served.expect("temaki serves");
     });
 }
 

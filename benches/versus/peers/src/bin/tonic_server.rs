@@ -1,10 +1,10 @@
 //! The service on tonic, as its guide starts a server.
 //!
-//! Flags: `--runtime ct|mt`; `--gzip 1`, messages are compressed both ways.
+//! Flags: `--runtime ct|mt`; `--gzip 1`, messages are compressed both ways; `--tls FOLDER`, TLS.
 
 use gates::{control, echo, flags};
 use peers::tonic_echo::echo_server::{Echo, EchoServer};
-use tonic::transport::Server;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
@@ -12,6 +12,7 @@ fn main() {
     let mut flags = flags::Flags::from_env();
     let runtime = flags.word("runtime", "mt");
     let gzip = flags.number("gzip", 0) != 0;
+    let tls = flags.word("tls", "");
     flags.done();
     flags::run_on(&runtime, async move {
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse().expect("an address"))
@@ -29,7 +30,13 @@ fn main() {
             let gzip = tonic::codec::CompressionEncoding::Gzip;
             echo = echo.accept_compressed(gzip).send_compressed(gzip);
         }
-        Server::builder()
+        let mut server = Server::builder();
+        if !tls.is_empty() {
+            let [certificate, key, _] = gates::certificates(&tls);
+            let tls = ServerTlsConfig::new().identity(Identity::from_pem(certificate, key));
+            server = server.tls_config(tls).expect("certificates");
+        }
+        server
             .add_service(echo)
             .serve_with_incoming(incoming)
             .await
