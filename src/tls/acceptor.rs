@@ -127,16 +127,12 @@ async fn refuse<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO) {
 }
 
 /// Waits for the client's first message. In boxes, since most of a handshake's time is spent here, and what comes after is larger.
-fn first_message<IO>(
-    io: IO,
-) -> Pin<Box<dyn Future<Output = io::Result<Box<StartHandshake<IO>>>> + Send>>
+async fn first_message<IO>(io: IO) -> io::Result<Box<StartHandshake<IO>>>
 where
-    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), io);
-    Box::pin(poll_fn(move |cx| {
-        Pin::new(&mut acceptor).poll(cx).map_ok(Box::new)
-    }))
+    let mut acceptor = Box::new(LazyConfigAcceptor::new(Acceptor::default(), io));
+    poll_fn(|cx| Pin::new(&mut *acceptor).poll(cx).map_ok(Box::new)).await
 }
 
 fn sort(error: io::Error) -> io::Error {
