@@ -86,12 +86,20 @@ pub(super) fn mark_next() {
     MARKED.set(true);
 }
 
+/// The message that this thread writes next is not marked, whatever was marked before.
+#[cold]
+pub(super) fn forget_mark() {
+    MARKED.set(false);
+}
+
 /// How the messages of a call are decompressed.
 #[derive(Debug)]
 pub(crate) struct Read {
     compression: Compression,
     /// A long message, which is not whole yet.
     task: Option<Task>,
+    /// The length of the payload that is worked on, in bytes; 0 between two messages.
+    payload_len: usize,
 }
 
 impl Read {
@@ -99,12 +107,18 @@ impl Read {
         Self {
             compression,
             task: None,
+            payload_len: 0,
         }
     }
 
     /// Whether a message is not whole yet: then it must be polled for.
     pub(super) fn is_busy(&self) -> bool {
         self.task.is_some()
+    }
+
+    /// The length of the payload that was worked on, in bytes, once there is a message.
+    pub(super) fn take_payload_len(&mut self) -> usize {
+        std::mem::take(&mut self.payload_len)
     }
 
     /// The message that `payload` holds, of at most `max_len` bytes.
@@ -115,6 +129,7 @@ impl Read {
         side: Side,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Bytes, Status>> {
+        self.payload_len = payload.len();
         match inflate(&self.compression, payload, max_len) {
             Ok(Inflating::Whole(message)) => Poll::Ready(Ok(message)),
             Ok(Inflating::Long(task)) => {

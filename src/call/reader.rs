@@ -142,11 +142,11 @@ impl MessageReader {
                 .next()
                 .map_err(|it| status_of_length(it, self.source.side))?
             {
-                if let Some(held) = &mut self.held {
-                    held.sub(PREFIX_LEN + payload.bytes.len());
-                }
                 if payload.compressed {
                     return self.poll_decompressed(Some(payload.bytes), cx);
+                }
+                if let Some(held) = &mut self.held {
+                    held.sub(PREFIX_LEN + payload.bytes.len());
                 }
                 return Poll::Ready(Ok(Some(payload.bytes)));
             }
@@ -189,7 +189,8 @@ impl MessageReader {
         }
     }
 
-    /// The message that `payload` holds, or the one that was begun.
+    /// The message that `payload` holds, or the one that was begun. Its payload is held until the message is there: it may
+    /// wait for its turn.
     #[cold]
     fn poll_decompressed(
         &mut self,
@@ -205,7 +206,12 @@ impl MessageReader {
             Some(payload) => coding.begin(payload, max_len, side, cx),
             None => coding.poll(max_len, side, cx),
         };
-        polled.map_ok(Some)
+        let message = ready!(polled)?;
+        let payload_len = coding.take_payload_len();
+        if let Some(held) = &mut self.held {
+            held.sub(PREFIX_LEN + payload_len);
+        }
+        Poll::Ready(Ok(Some(message)))
     }
 
     /// The trailers, once [`poll_message`](Self::poll_message) has said `None`; `None` if the peer sent none.

@@ -60,6 +60,15 @@ impl MessageWriter {
         self.compresses = compresses;
     }
 
+    /// Forgets a mark of [`send_as_is`](coding::send_as_is) that was not made for the message that comes next. A message that
+    /// was marked and never written here has left one: it was dropped, or its call compresses nothing.
+    #[inline]
+    pub(crate) fn forget_mark(&self) {
+        if self.coding.is_some() {
+            coding::forget_mark();
+        }
+    }
+
     /// Appends `message`, as `codec` encodes it, to the buffer.
     ///
     /// An error leaves the buffer as it was.
@@ -81,6 +90,7 @@ impl MessageWriter {
         codec: &C,
         message: &C::Encode,
     ) -> Result<(), Status> {
+        self.forget_mark();
         self.write_in(Some(buffers), codec, message)
     }
 

@@ -347,6 +347,7 @@ impl<Req> CallSender<Req> {
     /// If the message is too large; the call goes on. If the call is over: then the receiver knows how it
     /// ended.
     pub async fn send(&mut self, message: Req) -> Result<(), Status> {
+        self.writer.forget_mark();
         self.put(message)?;
         poll_fn(|cx| self.poll_sent(cx)).await
     }

@@ -48,6 +48,7 @@ pub(super) fn spawn_stream<C: Codec, S>(
     let span = Carried::current();
     let write_next = move |cx: &mut Context<'_>, writer: &mut MessageWriter| {
         span.run(|| {
+            writer.forget_mark();
             let next = match caught(|| messages.as_mut().poll_next(cx)) {
                 Ok(next) => ready!(next),
                 Err(panicked) => {

@@ -45,6 +45,7 @@ pub(super) async fn unary<C: Codec>(
     let mut writer = call.writer(channel);
     let answer = loop {
         // Encoded for each attempt: bytes shared with a second one cost more, and there hardly ever is one.
+        writer.forget_mark();
         let body = match writer.write(&codec, &message) {
             Ok(()) => writer.take_last(),
             Err(status) => break Err(status),
@@ -113,6 +114,7 @@ pub(super) async fn server_streaming<C: Codec>(
     let mut writer = call.writer(channel);
     // By value: messages need not be `Sync`.
     let attempt = move || {
+        writer.forget_mark();
         let body = writer.write(codec, &message).map(|()| writer.take_last());
         async move {
             let body = body.map_err(Failed::here)?;

@@ -16,14 +16,14 @@
 //!
 //! This file does not know what a payload is made of, nor when the peer may send more.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 use super::codec::{Corrupt, Inflater};
@@ -35,6 +35,12 @@ pub(crate) const AT_ONCE: usize = 128 * 1024;
 
 /// How much of a longer one is inflated before others have their turn, in bytes.
 const STEP: usize = 256 * 1024;
+
+/// The most work that is done at once, as [`Growing`] counts it. An honest message of [`AT_ONCE`] takes little more than a third.
+const WORK_AT_ONCE: usize = 3 * AT_ONCE;
+
+/// Memory that is taken because a payload announces it, in bytes. What a longer message needs is taken while it grows.
+const BELIEVED: usize = 4 * 1024 * 1024;
 
 /// Why there is no message.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,10 +88,17 @@ pub(crate) fn inflate(
     }
     let work = inflate_in_steps(compression.clone(), payload, max_len);
     Ok(Inflating::Long(match Handle::try_current() {
-        Ok(runtime) => Task::Spawned(runtime.spawn(async {
-            let _turn = turns().acquire().await;
-            work.await
-        })),
+        Ok(runtime) => {
+            let turn = Arc::new(Turn::wanted(turns(runtime.runtime_flavor())));
+            let held = turn.clone();
+            let task = runtime.spawn(async move {
+                poll_fn(|cx| held.poll(cx)).await;
+                let message = work.await;
+                held.end();
+                message
+            });
+            Task::Spawned(task, turn)
+        }
         // A call outside of any runtime has no neighbours there.
         Err(_) => Task::Own(Mutex::new(Box::pin(work))),
     }))
@@ -110,6 +123,7 @@ fn inflate_at_once(
         match message.step(inflater, &mut room[at..]) {
             Ok(true) => break Ok(Some(Bytes::copy_from_slice(&room[..message.len]))),
             Ok(false) if message.len == end && end < max_len => break Ok(None),
+            Ok(false) if message.work > WORK_AT_ONCE => break Ok(None),
             Ok(false) => {}
             Err(failure) => break Err(failure),
         }
@@ -128,12 +142,14 @@ async fn inflate_in_steps(
     let announced = announced_len(inflater.as_ref(), &payload);
     let mut message = Growing::new(&payload, max_len);
     let mut room = Vec::new();
-    // It is one of a few that get so far, so it is given all that it says it needs, up to the limit.
-    room.reserve_exact(announced.unwrap_or(STEP).min(max_len));
+    // It is one of a few that get so far, so it is given what it says it needs: up to the limit, and not on its word alone.
+    let believed = announced.unwrap_or(STEP).min(BELIEVED);
+    room.try_reserve_exact(believed.min(max_len))
+        .map_err(no_memory)?;
     loop {
-        let until = message.len + STEP;
-        while message.len < until {
-            message.make_room(&mut room, until);
+        let (until, turn) = (message.len + STEP, message.work + STEP);
+        while message.len < until && message.work < turn {
+            message.make_room(&mut room, until)?;
             let at = message.len;
             if message.step(inflater.as_mut(), &mut room[at..])? {
                 contexts::keep_inflater(&compression, inflater);
@@ -152,7 +168,16 @@ struct Growing<'a> {
     payload: &'a [u8],
     len: usize,
     max_len: usize,
+    /// How much was done, in bytes that would have taken as long. A payload may be long and make nothing: of empty blocks,
+    /// each with its tables, or of empty members.
+    work: usize,
 }
+
+/// What a step counts at least, in bytes of work.
+const LEAST_WORK: usize = 256;
+
+/// What a byte counts that was read and made nothing, in bytes of work.
+const IDLE_WORK: usize = 4;
 
 impl<'a> Growing<'a> {
     fn new(payload: &'a [u8], max_len: usize) -> Self {
@@ -160,6 +185,7 @@ impl<'a> Growing<'a> {
             payload,
             len: 0,
             max_len,
+            work: 0,
         }
     }
 
@@ -175,6 +201,11 @@ impl<'a> Growing<'a> {
             return Err(Failure::TooLong);
         }
         self.len += written;
+        let idle = progress
+            .read
+            .min(self.payload.len())
+            .saturating_sub(written);
+        self.work += written.max(LEAST_WORK) + IDLE_WORK * idle;
         self.payload = self.payload.get(progress.read..).unwrap_or_default();
         if progress.is_done && !self.payload.is_empty() {
             let found = self.payload.len();
@@ -188,23 +219,30 @@ impl<'a> Growing<'a> {
 
     /// Room up to `until`, or up to the limit. The memory doubles, so that it is moved a few times; and what it is beyond the
     /// message is at most what the message is.
-    fn make_room(&self, room: &mut Vec<u8>, until: usize) {
+    fn make_room(&self, room: &mut Vec<u8>, until: usize) -> Result<(), Failure> {
         let until = until.min(self.max_len);
         if room.len() < until {
             if room.capacity() < until {
                 let target = room.len().saturating_mul(2).clamp(until, self.max_len);
-                room.reserve_exact(target - room.len());
+                room.try_reserve_exact(target - room.len())
+                    .map_err(no_memory)?;
             }
             room.resize(until, 0);
         }
+        Ok(())
     }
+}
+
+#[cold]
+fn no_memory(error: std::collections::TryReserveError) -> Failure {
+    Corrupt::too_costly(format!("there is no memory for its message: {error}")).into()
 }
 
 type Work = Pin<Box<dyn Future<Output = Result<Bytes, Failure>> + Send>>;
 
 /// A long message. Dropping it stops the work.
 pub(crate) enum Task {
-    Spawned(JoinHandle<Result<Bytes, Failure>>),
+    Spawned(JoinHandle<Result<Bytes, Failure>>, Arc<Turn>),
     /// No thread waits for the lock. It is there because threads share a call, one at a time.
     Own(Mutex<Work>),
 }
@@ -214,7 +252,7 @@ impl Future for Task {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {
-            Task::Spawned(task) => Pin::new(task).poll(cx).map(|joined| {
+            Task::Spawned(task, _) => Pin::new(task).poll(cx).map(|joined| {
                 joined.unwrap_or_else(|error| {
                     Err(if error.is_panic() {
                         Failure::Panicked
@@ -233,8 +271,9 @@ impl Future for Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        if let Task::Spawned(task) = self {
+        if let Task::Spawned(task, turn) = self {
             task.abort();
+            turn.end();
         }
     }
 }
@@ -245,11 +284,62 @@ impl std::fmt::Debug for Task {
     }
 }
 
+/// The turn that a task has, or will not have. A runtime that nobody drives keeps what was aborted, so a turn ends where the
+/// [`Task`] is dropped, and not where its work is.
+pub(crate) struct Turn(Mutex<AtTurn>);
+
+enum AtTurn {
+    Waits(Pin<Box<dyn Future<Output = Permit> + Send>>),
+    Has(#[allow(dead_code, reason = "to be dropped")] Permit),
+    Over,
+}
+
+/// No semaphore of ours is ever closed.
+type Permit = Result<OwnedSemaphorePermit, AcquireError>;
+
+impl Turn {
+    fn wanted(turns: Arc<Semaphore>) -> Self {
+        Self(Mutex::new(AtTurn::Waits(Box::pin(turns.acquire_owned()))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, AtTurn> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ready when it is this task's turn; never after the end.
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut turn = self.lock();
+        match &mut *turn {
+            AtTurn::Waits(permit) => {
+                *turn = AtTurn::Has(ready!(permit.as_mut().poll(cx)));
+                Poll::Ready(())
+            }
+            AtTurn::Has(_) => Poll::Ready(()),
+            AtTurn::Over => Poll::Pending,
+        }
+    }
+
+    fn end(&self) {
+        // Another task may be woken by it: not under the lock.
+        let turn = std::mem::replace(&mut *self.lock(), AtTurn::Over);
+        drop(turn);
+    }
+}
+
+thread_local! {
+    /// For runtimes of one thread: while such a runtime is not driven, what it holds keeps nobody on another thread waiting.
+    static OWN: Arc<Semaphore> = Arc::new(Semaphore::new(1));
+}
+
 /// One core is for everything else.
-fn turns() -> &'static Semaphore {
-    static TURNS: OnceLock<Semaphore> = OnceLock::new();
-    TURNS.get_or_init(|| {
+fn turns(flavor: RuntimeFlavor) -> Arc<Semaphore> {
+    static TURNS: OnceLock<Arc<Semaphore>> = OnceLock::new();
+    if let (RuntimeFlavor::CurrentThread, Ok(own)) = (flavor, OWN.try_with(Arc::clone)) {
+        return own;
+    }
+    let turns = TURNS.get_or_init(|| {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Semaphore::new(cores.saturating_sub(1).max(1))
-    })
+        Arc::new(Semaphore::new(cores.saturating_sub(1).max(1)))
+    });
+    turns.clone()
 }

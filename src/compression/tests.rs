@@ -1,5 +1,6 @@
 //! The codings of this crate and one of the user's, on whole messages: no call, no stream.
 
+use std::future::Future;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
@@ -381,4 +382,116 @@ async fn a_coding_of_the_users_may_be_wrong() {
     let mut buf = BytesMut::from(&b"abc"[..]);
     deflate(&compression, &mut buf, 0).unwrap_err();
     assert_eq!(buf, b"abc"[..]);
+}
+
+/// Payloads that are long and make nothing.
+#[cfg(all(feature = "gzip", feature = "deflate", feature = "zstd"))]
+fn idle_payloads() -> Vec<(CompressionEncoding, Vec<u8>)> {
+    const MEMBER: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\xff\x03\0\0\0\0\0\0\0\0\0";
+    const BLOCK: &[u8] = b"\0\0\0\xff\xff";
+    const FRAME: &[u8] = b"\x28\xb5\x2f\xfd\x20\0\x01\0\0";
+    let blocks = BLOCK.repeat(MIB / BLOCK.len());
+    let blocks = [b"\x78\x9c", &blocks[..], b"\x01\0\0\xff\xff\0\0\0\x01"].concat();
+    vec![
+        (CompressionEncoding::Gzip, MEMBER.repeat(10_000)),
+        (CompressionEncoding::Deflate, blocks),
+        (CompressionEncoding::Zstd, FRAME.repeat(10_000)),
+    ]
+}
+
+/// What a message costs is not what it becomes: empty members and blocks take as long, and make nothing.
+#[cfg(all(feature = "gzip", feature = "deflate", feature = "zstd"))]
+#[tokio::test]
+async fn what_makes_nothing_lets_others_have_their_turn_as_well() {
+    for (encoding, payload) in idle_payloads() {
+        let Ok(Inflating::Long(task)) = inflate(&encoding.into(), payload.into(), MIB) else {
+            panic!("{encoding}: it takes long");
+        };
+        let turns = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = turns.clone();
+        let neighbour = tokio::spawn(async move {
+            loop {
+                count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        });
+        assert_eq!(task.await.unwrap(), b""[..], "{encoding}");
+        neighbour.abort();
+        let turns = turns.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(turns >= 10, "{encoding}: {turns} turns");
+    }
+}
+
+/// Where the reader has no limit, a payload of 20 bytes that announces a tebibyte takes none.
+#[cfg(feature = "zstd")]
+#[tokio::test]
+async fn memory_is_not_taken_because_a_payload_announces_it() {
+    let zstd = Compression::from(CompressionEncoding::Zstd);
+    for log in [33, 40, 46, 62, 63] {
+        // Magic, a length of 8 bytes, a window of 1 KiB; then a block of one byte that is repeated, the last.
+        let len = (1u64 << log).to_le_bytes();
+        let payload = [&b"\x28\xb5\x2f\xfd\xc0\0"[..], &len, b"\x43\x1f\0a"].concat();
+        let found = inflated(&zstd, payload.into(), usize::MAX).await;
+        assert!(
+            matches!(found, Err(Failure::Corrupt(_))),
+            "{log}: {found:?}"
+        );
+    }
+}
+
+/// A runtime of one thread, and in it as many messages in the middle as may be inflated at once.
+fn begin_and_leave() -> (tokio::runtime::Runtime, Vec<Inflating>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.unwrap();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let begun = runtime.block_on(async {
+        let begin = |_| {
+            let payload = deflated(&Compression::custom(Runs), &vec![0; 4 * MIB]);
+            inflate(&Compression::custom(Runs), payload, 4 * MIB).unwrap()
+        };
+        let begun = (0..cores).map(begin).collect();
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        begun
+    });
+    (runtime, begun)
+}
+
+fn inflate_elsewhere() -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.unwrap();
+    let payload = deflated(&Compression::custom(Runs), &vec![0; 4 * MIB]);
+    let runs = Compression::custom(Runs);
+    let mut message = std::pin::pin!(inflated(&runs, payload, 4 * MIB));
+    // 16 turns are enough for a message that does not have to wait.
+    for _ in 0..1000 {
+        let is_whole = runtime.block_on(async {
+            tokio::task::yield_now().await;
+            let poll = |cx: &mut std::task::Context<'_>| {
+                std::task::Poll::Ready(message.as_mut().poll(cx).is_ready())
+            };
+            std::future::poll_fn(poll).await
+        });
+        if is_whole {
+            return true;
+        }
+    }
+    false
+}
+
+/// A blocking client drives its runtime in a call, and not between two.
+#[test]
+fn a_runtime_that_nobody_drives_keeps_no_other_thread_waiting() {
+    let left = begin_and_leave();
+    let is_whole = std::thread::spawn(inflate_elsewhere).join().unwrap();
+    assert!(is_whole);
+    drop(left);
+}
+
+#[test]
+fn a_message_that_nobody_wants_ends_its_turn_also_where_nobody_drives_its_runtime() {
+    let (runtime, begun) = begin_and_leave();
+    drop(begun);
+    assert!(inflate_elsewhere());
+    drop(runtime);
 }

@@ -19,12 +19,16 @@ pub(super) fn level(level: i32) -> flate2::Compression {
     flate2::Compression::new(level.clamp(0, 9).unsigned_abs())
 }
 
+/// So much is read in one step, in bytes: what is read may be empty blocks, and make nothing.
+const READ_AT_ONCE: usize = 16 * 1024;
+
 /// One step of a message: as much as there is room for.
 pub(super) fn inflate(
     inflate: &mut Decompress,
     payload: &[u8],
     message: &mut [u8],
 ) -> Result<Progress, Corrupt> {
+    let payload = &payload[..payload.len().min(READ_AT_ONCE)];
     let (read, written) = (inflate.total_in(), inflate.total_out());
     let status = inflate
         .decompress(payload, message, FlushDecompress::None)

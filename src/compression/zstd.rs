@@ -12,6 +12,10 @@ use super::codec::{ContentCodec, Corrupt, Deflater, Inflater, Progress};
 /// The logarithm of 8 MiB.
 const WINDOW_LOG_MAX: u32 = 23;
 
+/// How much longer than the room what is read in one step may be, in bytes: what is read may be empty blocks, and make nothing. A frame
+/// of honest blocks that fits into the room is read at once.
+const READ_BEYOND: usize = 4 * 1024;
+
 /// The coding of the name `zstd`.
 #[derive(Debug)]
 pub(super) struct Zstd {
@@ -60,7 +64,8 @@ impl Inflater for ZstdInflater {
 
     fn inflate(&mut self, payload: &[u8], message: &mut [u8]) -> Result<Progress, Corrupt> {
         let inflate = self.inflate.as_mut().ok_or_else(no_memory)?;
-        let mut from = InBuffer::around(payload);
+        let most = payload.len().min(message.len() + READ_BEYOND);
+        let mut from = InBuffer::around(&payload[..most]);
         let mut to = OutBuffer::around(message);
         let left = inflate
             .decompress_stream(&mut to, &mut from)

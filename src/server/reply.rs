@@ -172,6 +172,7 @@ impl Reply {
                     let Some(messages) = messages.as_mut().as_pin_mut() else {
                         return Poll::Ready(None);
                     };
+                    writer.forget_mark();
                     let next = ready!(messages.poll_next(cx));
                     Poll::Ready(next.map(|next| next.and_then(|it| writer.write(codec, &it))))
                 })

@@ -1,5 +1,5 @@
-//! Compressed messages: what either end takes and sends, beside a raw peer (`server.rs`, `client.rs`), and what both ends do with
-//! each other (`together.rs`).
+//! Compressed messages: what either end takes and sends, beside a raw peer (`server.rs`, `client.rs`), what both ends do with each
+//! other (`together.rs`), and what a server holds of messages that wait for their turn (`waiting.rs`).
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -7,6 +7,7 @@ mod support;
 mod client;
 mod server;
 mod together;
+mod waiting;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;

@@ -226,12 +226,67 @@ async fn one_call_and_one_message_of_a_stream_may_be_sent_as_they_are() {
         answer.expect_status(code::OK);
         let encoding = answer.headers.get("grpc-encoding");
         assert_eq!(encoding, (method != "Plain").then_some("gzip"), "{method}");
-        let (mut body, mut found) = (answer.body, Vec::new());
-        while !body.is_empty() {
-            found.push(body[0]);
-            let len = u32::from_be_bytes(body[1..5].try_into().unwrap());
-            body = body.split_off(5 + len as usize);
+        assert_eq!(flags_of(answer), flags, "{method}");
+    }
+}
+
+/// The Compressed-Flag of each message.
+fn flags_of(answer: Answer) -> Vec<u8> {
+    let (mut body, mut found) = (answer.body, Vec::new());
+    while !body.is_empty() {
+        found.push(body[0]);
+        let len = u32::from_be_bytes(body[1..5].try_into().unwrap());
+        body = body.split_off(5 + len as usize);
+    }
+    found
+}
+
+/// A mark is for the message that was marked. In a call that compresses nothing it has no meaning, and a message that never leaves takes
+/// its mark along.
+#[tokio::test]
+async fn a_mark_to_send_as_is_never_meets_another_message() {
+    use futures_util::{StreamExt, future, stream};
+    use temaki::codec::send_as_is;
+
+    let mut methods = Methods::new("test.Some", std::sync::Arc::new(()))
+        .send_compressed(CompressionEncoding::Gzip)
+        .compression_threshold(10);
+    methods.unary("One", BytesCodec, |_, request: Request<Bytes>| async {
+        Ok(Response::new(request.into_inner()))
+    });
+    methods.server_streaming("Marked", BytesCodec, |_, request: Request<Bytes>| async {
+        let messages = stream::iter([request.into_inner()]);
+        let messages = messages.map(|message| Ok::<_, Status>(send_as_is(message)));
+        Ok(Response::new(messages))
+    });
+    methods.server_streaming("Dropped", BytesCodec, |_, request: Request<Bytes>| async {
+        let messages = stream::iter([request.into_inner()]);
+        let messages = messages.map(|message| Ok::<_, Status>(send_as_is(message)));
+        Ok(Response::new(messages.filter(|_| future::ready(false))))
+    });
+    methods.server_streaming("Plain", BytesCodec, |_, request: Request<Bytes>| async {
+        let messages = stream::iter([request.into_inner()]);
+        Ok(Response::new(messages.map(Ok::<_, Status>)))
+    });
+    let server = TestServer::start(Server::builder().add_service(methods)).await;
+    let mut peer = server.peer().await;
+    let mut stream = 1;
+    for marking in ["Marked", "Dropped"] {
+        for reads in ["identity", "gzip"] {
+            for next in ["One", "Plain"] {
+                for (method, reads) in [(marking, reads), (next, "gzip")] {
+                    let path = format!("/test.Some/{method}");
+                    let fields = request_with(&path, &[("grpc-accept-encoding", reads)]);
+                    peer.headers(stream, 0, &fields).await;
+                    peer.data(stream, END_STREAM, &message([7; 100])).await;
+                    let answer = peer.answer(stream).await;
+                    answer.expect_status(code::OK);
+                    if method == next {
+                        assert_eq!(flags_of(answer), [1], "{next} after {marking}, {reads}");
+                    }
+                    stream += 2;
+                }
+            }
         }
-        assert_eq!(found, flags, "{method}");
     }
 }
