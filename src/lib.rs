@@ -37,31 +37,38 @@
 //! A file uses its own floor and those below, never one above; `server/` and `client/` never see
 //! each other. Time enters floors 0 and 1 only as an argument. `tests/documents/floors.rs` holds all of it.
 //!
-//! # The life of a call, in twelve stops
+//! # The life of a call, in eleven stops
 //!
-//! The order in which to read the source. Each stop answers one question and can be read alone.
+//! The order in which to read the source. Each stop answers one question and can be read alone. Paths begin in `src/`, but for
+//! the first.
 //!
-//! | | file in `src/` | question |
+//! | | file | question |
 //! |---|---|---|
-//! | 1 | `wire/mod.rs` | What is gRPC on the wire, in one page? |
-//! | 2 | `wire/length_prefixed.rs` | Where does one message end? (Not at a DATA frame.) |
-//! | 3 | `wire/timeout.rs`, `wire/percent.rs`, `wire/base64.rs` | How do numbers, text and bytes survive in header values? |
-//! | 4 | `wire/code.rs`, `wire/mapping.rs` | How can a call end, and who decides the code? |
+//! | 1 | `examples/bare_client.rs` | What is a call, written with `h2` and floor 0 alone? |
+//! | 2 | `wire/mod.rs` | What is gRPC on the wire, in one page? |
+//! | 3 | `wire/length_prefixed.rs` | Where does one message end? (Not at a DATA frame.) |
+//! | 4 | `wire/code.rs`, `wire/mapping.rs` | How can a call end, and which side decides the code? |
 //! | 5 | `head.rs` | What does a request say before its first message? |
 //! | 6 | `trailers.rs` | Why is the status at the end, and what is Trailers-Only? |
-//! | 7 | `call/reader.rs`, `call/send.rs` | Who makes a fast sender wait? |
-//! | 7b | `conn/io.rs` | When do bytes leave? |
+//! | 7 | `call/writer.rs`, `call/reader.rs`, `call/send.rs` | How do messages become DATA, how does DATA become messages, and what makes a fast sender wait? |
 //! | 8 | `server/connection.rs`, `server/router.rs` | How does a request get from the socket to its handler? |
-//! | 9 | `server/call.rs`, `server/request.rs`, `server/reply.rs`, `server/end.rs` | What is the life of one call, at the server? |
-//! | 10 | `client/call.rs`, `client/outgoing.rs`, `client/response.rs`, `client/retry.rs`, `client/within.rs` | The same at the client: who cancels, what ends a wait at the deadline, and may a call have another attempt? |
-//! | 11 | `client/picker.rs`, `client/subchannel.rs` | Which connection does a call get, and what happens when the server dies? |
-//! | 12 | `server/drain.rs` | How do both stop without losing a call? |
+//! | 9 | `server/call.rs`, `server/begin.rs`, `server/request.rs`, `server/reply.rs`, `server/watch.rs`, `server/end.rs` | What is the life of one call, at the server? |
+//! | 10 | `client/call.rs`, `client/outgoing.rs`, `client/shapes.rs`, `client/response.rs`, `client/retry.rs`, `client/within.rs` | What is the life of one call, at the client? What ends a wait at the deadline, and may a call have another attempt? |
+//! | 11 | `server/drain.rs` | How do both sides stop without losing a call? |
 //!
-//! After that, `client/backoff.rs` has the waits between attempts to connect, `client/order.rs` and
-//! `client/admission.rs` are what happens when a client has more calls than its server takes,
-//! `server/builder.rs` and `client/endpoint.rs` are the knobs, and `codegen/mod.rs` is how
-//! a `.proto` file becomes Rust. `SPEC.md` finds the lines that meet each demand of gRPC's
-//! documents, `DESIGN.md` says why things are as they are.
+//! Files for other questions:
+//!
+//! | file | question |
+//! |---|---|
+//! | `wire/timeout.rs`, `wire/percent.rs`, `wire/base64.rs` | How do numbers, text and bytes survive in header values? |
+//! | `conn/io.rs` | When do bytes leave? |
+//! | `client/picker.rs`, `client/subchannel.rs`, `client/backoff.rs` | Which connection does a call get, and what happens when the server dies? |
+//! | `client/order.rs`, `client/admission.rs` | What happens when a client has more calls than its server takes? |
+//! | `compression/mod.rs`, `tls/mod.rs` | How are messages compressed, and connections encrypted? |
+//! | `server/builder.rs`, `client/endpoint.rs` | Which settings are there? |
+//! | `codegen/mod.rs` | How does a `.proto` file become Rust? |
+//!
+//! `SPEC.md` finds the lines that meet each demand of gRPC's documents. `DESIGN.md` says why things are as they are.
 //!
 //! # Features
 //!

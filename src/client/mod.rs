@@ -1,6 +1,9 @@
 //! FLOOR 3. The calling endpoint.
 //!
-//! A call, from the top down:
+//! How to call is in `guide::call`. Begin with [`Channel::connect`], or with the `connect` of a generated client; [`Endpoint`] has
+//! the settings.
+//!
+//! The files, from the top down:
 //!
 //! | file | what is there |
 //! |---|---|

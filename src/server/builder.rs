@@ -121,7 +121,7 @@ impl<H> Server<H> {
         }
     }
 
-    /// Answers every call that no service does, whatever its path: for proxies. Messages are the bytes
+    /// Handles every call whose path belongs to no service: for proxies. Messages are the bytes
     /// they are; the path is the request's [`method_path`](crate::Request::method_path).
     pub fn fallback<F, Fut, S>(mut self, handler: F) -> Self
     where
@@ -165,13 +165,13 @@ impl<H> Server<H> {
         self
     }
 
-    /// As [`interceptor`](Self::interceptor), for one that waits or looks at answers too.
+    /// As [`interceptor`](Self::interceptor), for one that waits or looks at responses too.
     pub fn async_interceptor(mut self, interceptor: impl AsyncInterceptor) -> Self {
         self.interceptors.push_async(interceptor);
         self
     }
 
-    /// Tells `observer` of connections, calls and the end: for metrics. Default: nobody is told, at no cost.
+    /// Reports connections, calls and the drain to `observer`: for metrics. Default: no observer.
     /// A second one replaces the first.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.events.tell(observer);
@@ -186,7 +186,7 @@ impl<H> Server<H> {
         this => this.limits.compression
     );
 
-    /// The longest a call may take, from its head to its trailers. Default: no limit but the caller's
+    /// The longest a call may take, from its head to its trailers. Default: no limit but the client's
     /// own deadline, since only the application knows how long is too long. Of both the earlier counts. At the
     /// limit the handler is dropped, and the call ends with DEADLINE_EXCEEDED.
     pub fn timeout(mut self, limit: Duration) -> Self {
@@ -195,8 +195,8 @@ impl<H> Server<H> {
     }
 
     /// How many calls one connection may have open. Default 256, and never without limit, because each
-    /// holds a handler: a caller that needs more at once opens another connection. It is announced in
-    /// SETTINGS; a stream beyond it is refused with `REFUSED_STREAM`, which callers may try again.
+    /// holds a handler: a client that needs more at once opens another connection. It is announced in
+    /// SETTINGS; a stream beyond it is refused with `REFUSED_STREAM`, which clients may try again.
     pub fn max_concurrent_streams(mut self, limit: impl Into<Option<u32>>) -> Self {
         let default = Http2Settings::default().max_concurrent_streams;
         self.limits.http2.max_concurrent_streams = limit.into().unwrap_or(default).max(1);
@@ -211,8 +211,8 @@ impl<H> Server<H> {
 
     /// How many calls the whole server may have open, on all connections together. Default: no limit but connections
     /// times [`max_concurrent_streams`](Self::max_concurrent_streams), since only the application knows what it can
-    /// bear. A call beyond it is answered RESOURCE_EXHAUSTED at once, before its handler; one counts until its
-    /// handler was dropped and its answer is sent. [Services that are never shed](crate::server::ServiceServer::never_shed), the
+    /// bear. A call beyond it ends with RESOURCE_EXHAUSTED at once, before its handler. A call counts until its
+    /// handler was dropped and its response is sent. [Services that are never shed](crate::server::ServiceServer::never_shed), the
     /// health service among them, are served beyond it.
     pub fn max_concurrent_calls(mut self, limit: usize) -> Self {
         self.max_concurrent_calls = Some(limit);
@@ -220,7 +220,7 @@ impl<H> Server<H> {
     }
 
     /// How long a connection may poll handlers in its own task before it spawns the rest of the requests
-    /// that came together. Default 50 µs, which is large beside a handler that answers at once and small
+    /// that came together. Default 50 µs, which is large beside a handler that returns at once and small
     /// beside the time a task may take. Zero spawns nearly all, which suits handlers that all compute.
     pub fn handlers_in_place(mut self, budget: Duration) -> Self {
         self.limits.handlers_in_place = budget;
@@ -229,7 +229,7 @@ impl<H> Server<H> {
 
     // HTTP/2.
 
-    /// How many bytes a caller may send ahead of a handler that reads one stream. Default 512 KiB, which
+    /// How many bytes a client may send ahead of a handler that reads one stream. Default 512 KiB, which
     /// keeps a bulk upload moving over a link of 40 Mbit/s and 100 ms. At least 16 KiB. What a handler leaves unread
     /// costs so much and no more, however small the messages are.
     pub fn initial_stream_window_size(mut self, bytes: impl Into<Option<u32>>) -> Self {
@@ -262,8 +262,8 @@ impl<H> Server<H> {
     }
 
     /// The largest request header list to accept, in bytes, with 32 added for each header. Default 16 KiB:
-    /// twice what gRPC suggests, so that a large token fits, and little enough to hold for every call. A request
-    /// beyond it is answered HTTP 431; one four times as large ends the connection.
+    /// twice what gRPC suggests, so that a large token fits, and little enough to hold for every call. The response to a
+    /// larger one is HTTP 431. One four times as large ends the connection.
     pub fn http2_max_header_list_size(mut self, bytes: impl Into<Option<u32>>) -> Self {
         let default = Http2Settings::default().max_header_list_size;
         self.limits.http2.max_header_list_size = bytes.into().unwrap_or(default);
@@ -279,12 +279,12 @@ impl<H> Server<H> {
         self
     }
 
-    /// How long the peer may take to answer a PING before its connection is closed and its calls are
+    /// How long the peer may take to acknowledge a PING before its connection is closed and its calls are
     /// cancelled. Default 20 s, which outlasts a short break of a network. With
     /// [keepalive](Self::http2_keepalive_interval), [`serve`](Self::serve) makes it the sockets' `TCP_USER_TIMEOUT` too,
     /// where the system has that: bytes that the peer's system does not take are waited for as long, PING or not.
     ///
-    /// It is also how long a peer that is silent may take to answer the PING behind a GOAWAY of this side.
+    /// It is also how long a peer that is silent may take to acknowledge the PING behind a GOAWAY of this side.
     pub fn http2_keepalive_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         let limit = limit.into().unwrap_or(KEEPALIVE_TIMEOUT);
         self.limits.keepalive_timeout = limit.min(FOREVER);
@@ -293,8 +293,8 @@ impl<H> Server<H> {
 
     /// How often a client may PING while it has calls open, unless there is something to ping for: HEADERS or DATA
     /// that were sent to it, or credit that it gives. Default 5 minutes, as gRPC has it. The third PING in a row that
-    /// comes too soon is answered with GOAWAY ENHANCE_YOUR_CALM and the text `too_many_pings`, and the
-    /// connection is closed; half a second too soon is none. Lower it when clients' keepalive (`keepalive_time` and such) is set to less.
+    /// comes too soon ends the connection, with GOAWAY ENHANCE_YOUR_CALM and the text `too_many_pings`. Half a second too
+    /// soon does not count. Lower it when clients' keepalive (`keepalive_time` and such) is set to less.
     pub fn http2_keepalive_permit_interval(mut self, interval: Duration) -> Self {
         self.limits.ping_policy.permit_interval = interval;
         self
@@ -318,13 +318,13 @@ impl<H> Server<H> {
     // Connections.
 
     /// How many connections to serve at once. Default: as many as the process may have descriptors, less 64
-    /// (or half, if they are few) for the application's own, and 65,536 at most; 10,000 where the system does not tell
-    /// (it does on Linux). 10,000 idle ones take less than 200 MiB.
+    /// (or half, if they are few) for the application's own, and 65,536 at most; 10,000 where the system does not report
+    /// that limit (Linux does). 10,000 idle ones take less than 200 MiB.
     ///
     /// When all are open, room is made for a newcomer by one on which no call was ever made, or else by one
     /// without a call for five minutes, the oldest first and a hundredth of the limit a second at most; they get a
-    /// GOAWAY. If there is none, the newcomer is hung up on, so that it may go elsewhere at once, and an
-    /// [observer](Observer::listener_failed) is told.
+    /// GOAWAY. If there is none, the newcomer is closed at once, so that it may go elsewhere, and an
+    /// [observer](Observer::listener_failed) receives an error.
     pub fn max_connections(mut self, limit: usize) -> Self {
         self.max_connections = Some(limit.max(1));
         self
@@ -361,14 +361,14 @@ impl<H> Server<H> {
         self
     }
 
-    /// How long an answer may wait for a caller that takes none of it. Default 30 s: what waits is memory
-    /// here. A call whose caller opens no window is reset; a connection that takes no bytes at all is closed.
+    /// How long a response may wait for a client that takes none of it. Default 30 s: what waits is memory
+    /// here. A call whose client opens no window is reset; a connection that takes no bytes at all is closed.
     pub fn stall_timeout(mut self, limit: Duration) -> Self {
         self.limits.stall_timeout = limit.min(FOREVER);
         self
     }
 
-    /// Closes each connection gracefully at this age, give or take 10 %, so that callers spread anew over
+    /// Closes each connection gracefully at this age, give or take 10 %, so that clients spread anew over
     /// a changed set of servers, and not all at once. Default: never.
     pub fn max_connection_age(mut self, age: Duration) -> Self {
         self.limits.max_age = Some(age.min(FOREVER));
@@ -383,7 +383,7 @@ impl<H> Server<H> {
     }
 
     /// Closes a connection gracefully after this much time without a call. Default: never, because to
-    /// open it again costs its caller a round trip or more.
+    /// open it again costs its client a round trip or more.
     pub fn max_connection_idle(mut self, limit: Duration) -> Self {
         self.limits.max_idle = Some(limit.min(FOREVER));
         self
@@ -412,8 +412,8 @@ impl<H> Server<H> {
         self
     }
 
-    /// The time between two probes of TCP keepalive, where that is on. Default: the system's, which whoever
-    /// runs it may have chosen for its network.
+    /// The time between two probes of TCP keepalive, where that is on. Default: the system's, which its
+    /// administrator may have chosen for the network.
     pub fn tcp_keepalive_interval(mut self, interval: Option<Duration>) -> Self {
         self.tcp_keepalive_interval = interval;
         self
@@ -485,7 +485,7 @@ impl<H> Server<H> {
         self.serve_with_incoming_shutdown(incoming, shutdown).await
     }
 
-    /// With keepalive only (gRFC A18): a PING that cannot leave is never answered. Without it, how long a peer may
+    /// With keepalive only (gRFC A18): a PING that cannot leave is never acknowledged. Without it, how long a peer may
     /// take nothing is `stall_timeout`'s.
     fn user_timeout(&self) -> Option<Duration> {
         let limits = &self.limits;
@@ -495,7 +495,7 @@ impl<H> Server<H> {
     /// Serves the connections of `incoming` until it ends. Those that are open then live on in their tasks, each until
     /// it ends by itself.
     ///
-    /// An error among them is told to an [observer](Self::observer), and does not end the server. One that says that
+    /// An error among them is reported to an [observer](Self::observer), and does not end the server. One that says that
     /// descriptors or memory are used up is waited out; any other is taken for one connection's. If `incoming`
     /// panics, that is its end.
     ///
@@ -538,7 +538,7 @@ impl<H> Server<H> {
             .await)
     }
 
-    /// Serves one connection over any IO until it ends, in the caller's task. Its [handshake](Self::handshake) comes
+    /// Serves one connection over any IO until it ends, in the task that polls this future. Its [handshake](Self::handshake) comes
     /// first.
     ///
     /// # Errors
@@ -591,7 +591,7 @@ async fn listen(addr: impl ToSocketAddrs) -> Result<TcpIncoming, Error> {
     })
 }
 
-/// How long a peer may take to answer a PING (gRFC A8).
+/// How long a peer may take to acknowledge a PING (gRFC A8).
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longer than any wait that is meant, and still within what clocks can add: 100 years.
 const FOREVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);

@@ -1,8 +1,23 @@
 //! FLOOR 3. The serving endpoint.
 //!
-//! [`Server`] (in `builder`) holds the options; `accept` takes connections; `connection` is the loop of one;
-//! `router` finds the handler that `method` registered; `call` is the life of one call; `drain` is how it all
-//! stops. Never sees the client's side.
+//! How to serve is in `guide::serve`. Begin with [`Server::builder`]: add services, then `serve`. [`Methods`] is for services
+//! without a `.proto` file, [`Acceptor`] for several listeners, [`Observer`] for metrics, [`Handshake`] for what comes before HTTP/2.
+//!
+//! The files, from the top down:
+//!
+//! | file | what is there |
+//! |---|---|
+//! | `builder`, `limits`, `limit`, `options` | what can be set: on the server, on one service or method; how many calls a server has at once |
+//! | `incoming`, `pace`, `accept`, `room`, `handshake`, `greeting` | listeners and their errors; a connection until its first HTTP/2 frame, and which one makes room for it |
+//! | `connection`, `inline`, `in_place` | the loop of one connection, and which handlers run in its task |
+//! | `router`, `route`, `service`, `service_server`, `method` | how a path finds its handler, and how services register theirs |
+//! | `call`, `begin`, `request`, `reply`, `watch`, `end` | the life of one call |
+//! | `context`, `coding`, `shown` | what a call knows, its coding, and what interceptors see |
+//! | `events`, `observer`, `tally`, `closed` | what is reported: calls, connections, a drain |
+//! | `upkeep`, `resets` | keepalive and age; clients that reset what they have begun |
+//! | `drain`, `linger` | how a server stops, and how a socket closes |
+//!
+//! Never sees the client's side.
 
 mod accept;
 mod answers;

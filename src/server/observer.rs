@@ -1,8 +1,8 @@
-//! What a server tells of itself, to whoever counts.
+//! What does a server report?
 //!
 //! [`Observer`] is the hook for metrics: no library of metrics is chosen here. The `tracing` events of the
-//! feature of that name are another observer with the same facts. Who is told what, and when, is in
-//! `events.rs`; this file is the words.
+//! feature of that name are another observer with the same facts. `events.rs` calls the observers; this file has the
+//! types of the reports.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use std::time::Duration;
 use super::tally::DrainReport;
 use crate::{Code, ConnectInfo, Error};
 
-/// Is told of connections, calls and the end.
+/// Receives reports of connections, calls and the drain.
 ///
 /// Each method has a default that does nothing. They are called in the tasks that serve, between one
-/// poll and the next: count and return, and do not block. One that panics hurts nobody else: what it was told
-/// of goes on, and it is told again. A server without an observer looks three times in a call whether there is one: some 20 to 30 of 26,000 instructions.
+/// poll and the next: count and return, and do not block. A method that panics ends neither the call nor the connection that
+/// it is about, and later reports reach the observer. A server without an observer looks three times in a call whether there is one: some 20 to 30 of 26,000 instructions.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -46,14 +46,14 @@ pub trait Observer: Send + Sync + 'static {
         let _ = connection;
     }
 
-    /// A connection is over. Told once for each that was opened.
+    /// A connection is over. Called once for each connection that was opened.
     fn connection_closed(&self, connection: &ConnectInfo, end: &ConnectionEnd<'_>) {
         let _ = (connection, end);
     }
 
     /// A listener could not give a connection: it gave an error, which is of one connection (a TLS handshake that
-    /// failed) or of all (no descriptors are left). It is tried again. Also told, once a second at most, when there is no
-    /// room for another connection: the error names `max_connections`, and how many were hung up on.
+    /// failed) or of all (no descriptors are left). It is tried again. Also called, once a second at most, when there is no
+    /// room for another connection: the error names `max_connections`, and how many connections were closed for it.
     fn listener_failed(&self, error: &(dyn StdError + 'static)) {
         let _ = error;
     }
@@ -63,12 +63,12 @@ pub trait Observer: Send + Sync + 'static {
         let _ = call;
     }
 
-    /// A call is over. Told once for each that was started.
+    /// A call is over. Called once for each call that was started.
     fn call_ended(&self, call: &CallEnd<'_>) {
         let _ = call;
     }
 
-    /// The server was told to stop: no new calls, those in flight may end.
+    /// The server begins to stop. It takes no new calls, and those in flight may end.
     fn draining(&self) {}
 
     /// The server has stopped.
@@ -77,7 +77,7 @@ pub trait Observer: Send + Sync + 'static {
     }
 }
 
-/// One observer for several servers, or one whose figures somebody else reads.
+/// One observer for several servers, or one whose figures other code reads.
 impl<O: Observer + ?Sized> Observer for Arc<O> {
     fn connection_opened(&self, connection: &ConnectInfo) {
         O::connection_opened(self, connection);
@@ -139,7 +139,7 @@ pub enum CloseReason {
     /// Its peer took too long: to shake hands, to take what it had asked for, to answer a PING, to let its
     /// calls end.
     TimedOut,
-    /// The server stopped, and its calls took longer than `drain_timeout`; or whoever served it dropped it.
+    /// The server stopped, and its calls took longer than `drain_timeout`; or its future was dropped.
     Forced,
     /// Its peer broke HTTP/2.
     Protocol,
@@ -193,8 +193,8 @@ impl<'a> CallStart<'a> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CallEnd<'a> {
-    /// `/package.Service/Method`, as it was registered; `*` where the caller named no such method, whether the
-    /// fallback answered or nobody did. It is never the caller's own text, so a label of it stays bounded.
+    /// `/package.Service/Method`, as it was registered; `*` where the client named no such method, with or
+    /// without a fallback. It is never the client's own text, so the number of labels is bounded.
     pub method: &'a str,
     /// What it came on.
     pub connection: &'a ConnectInfo,
@@ -214,15 +214,15 @@ pub struct CallEnd<'a> {
 pub enum CallOutcome {
     /// With this status.
     Status(Code),
-    /// It was no gRPC, and was answered by this HTTP status.
+    /// The request was not gRPC. The response had this HTTP status.
     Http(u16),
-    /// Without an answer that its caller could have heard in full: it was cancelled, its connection was lost, or
+    /// The client cannot have received the whole response: the call was cancelled, its connection was lost, or
     /// the server stopped.
     Cut,
 }
 
 impl CallOutcome {
-    /// The code, for a label: what the caller was told, or would find. CANCELLED for a call that was cut.
+    /// The code, for a label: the one that the client received, or would make of the HTTP status. CANCELLED for a call that was cut.
     pub fn code(self) -> Code {
         match self {
             Self::Status(code) => code,

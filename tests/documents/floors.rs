@@ -408,20 +408,27 @@ fn named(code: &str, word: &str) -> usize {
 fn the_reading_path_can_be_walked() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let lib = fs::read_to_string(src.join("lib.rs")).unwrap();
-    let stops = lib.lines().filter(|line| line.starts_with("//! | "));
+    let stops = lib.split("in eleven stops").nth(1).unwrap();
+    let stops = stops.split("Files for other questions").next().unwrap();
+    let stops = stops.lines().filter(|line| line.starts_with("//! | "));
     let names = stops.flat_map(|line| line.split('`').skip(1).step_by(2));
     let mut lines = 0;
     let mut count = 0;
     for name in names.filter(|name| name.ends_with(".rs")) {
-        let text = fs::read_to_string(src.join(name));
+        // The first stop is an example.
+        let path = match name.starts_with("examples/") {
+            true => src.join("..").join(name),
+            false => src.join(name),
+        };
+        let text = fs::read_to_string(path);
         let text = text.unwrap_or_else(|error| panic!("src/lib.rs leads to {name}: {error}"));
         let code = text.lines().take_while(|line| *line != "#[cfg(test)]");
         lines += code.count();
         count += 1;
     }
     assert!(count >= 15, "the table was not found");
-    // The goal is 4,500; this holds what has been reached, and may only fall.
-    assert!(lines <= 5_000, "{lines} lines are more than an evening");
+    // 4,451 when this limit was set. The limit may only fall.
+    assert!(lines <= 4_500, "{lines} lines are more than an evening");
 }
 
 /// A file of `src/`.
