@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A call and its deadline. The server is told of it and may end the call by itself, but it is our own clock that counts: when it
+/// A call and its deadline. The request carries it, and the server may end the call by itself. Our own clock counts: when it
 /// has run out, the call is dropped, and h2 resets the stream with CANCEL.
 async fn unary(h2: &SendRequest<Bytes>, url: &str, message: &[u8]) -> Result<Bytes, Failure> {
     let head = Request::post(url)

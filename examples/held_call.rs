@@ -1,6 +1,6 @@
-//! A conversation: a call that is held by both its ends, so that what is sent next can depend on what was answered.
+//! A conversation: a call that is held by both its ends, so that what is sent next can depend on the responses.
 //!
-//! `client.play(stream)` takes requests that somebody has thought out beforehand. `client.start_play()` takes none: it gives a
+//! `client.play(stream)` takes requests that are known beforehand. `client.start_play()` takes none: it gives a
 //! `Call`, to `send` to and to read a `message` from, in any order. The game is in `proto/guess.proto`.
 //!
 //! It prints:
@@ -56,7 +56,7 @@ async fn by_halves(client: &GuessingClient) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A server that ends the call says so where answers are read.
+/// If the server ends the call, the receiver gets the status.
 async fn out_of_turn(client: &GuessingClient) -> Result<(), Box<dyn Error>> {
     let mut game = client.start_play();
     game.send(Guess { number: 500 }).await?;
@@ -88,7 +88,7 @@ async fn by_the_dozen(client: &GuessingClient) -> Result<(), Box<dyn Error>> {
             break;
         }
     }
-    // Dropped before its end, the call is cancelled; a sender that goes on is told.
+    // Dropped before its end, the call is cancelled. A sender that goes on gets an error.
     drop(hints);
     match guessing.await? {
         Ok(()) => Err("there was an end of guesses".into()),
@@ -115,7 +115,7 @@ impl Guessing for Game {
         Ok(Response::new(ResponseStream::new(async move |mut out| {
             let (mut least, mut most) = (1, 1000);
             out.send(Hint { least, most }).await?;
-            // An `Err` here is a caller that went away, or broke the protocol; `None` is one that half-closed.
+            // `Err` here: the client went away, or broke the protocol. `None`: the client half-closed.
             while let Some(Guess { number }) = guesses.message().await? {
                 if !(least..=most).contains(&number) {
                     let message = format!("{number} is not between {least} and {most}");

@@ -1,7 +1,7 @@
 //! Interceptors on both sides: a token that the client adds and the server checks, and a log of what was called.
 //!
 //! An interceptor sees the head of each call and never its messages. [`authenticate`] is a plain function over the request;
-//! [`Log`] and [`Tokens`] are `AsyncInterceptor`s, which may wait, and see the answer's metadata and the call's end as well.
+//! [`Log`] and [`Tokens`] are `AsyncInterceptor`s, which may wait, and see the response's metadata and the call's end as well.
 //!
 //! It prints:
 //!
@@ -57,7 +57,7 @@ fn hello(name: &str) -> HelloRequest {
 
 // The server's side.
 
-/// The caller, as far as its token tells. Handlers and later interceptors find it among the request's extensions.
+/// The user that the token belongs to. Handlers and later interceptors find it among the request's extensions.
 #[derive(Clone)]
 struct Caller(&'static str);
 
@@ -76,7 +76,7 @@ fn authenticate(mut request: Request<()>) -> Result<Request<()>, Status> {
     Ok(request)
 }
 
-/// Says who called what, and how it ended; and who answered.
+/// Prints which user called which method, how the call ended, and which server responded.
 struct Log {
     node: AsciiMetadataValue,
 }
@@ -122,7 +122,7 @@ async fn serve() -> Result<Channel, Box<dyn Error>> {
         node: "node-7".parse()?,
     };
     let server = Server::builder()
-        // They see requests in this order and answers in reverse; what `authenticate` refuses, the log sees as well.
+        // They see requests in this order and responses in reverse; what `authenticate` refuses, the log sees as well.
         // These are for all services of the server, `GreeterServer::with_interceptor` is for one.
         .async_interceptor(log)
         .interceptor(authenticate)

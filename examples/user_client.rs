@@ -54,7 +54,7 @@ Usage: user_client [--addr ADDR] COMMAND
 Exit status: 0 done; 1 the call failed, a name was not found, a line was rejected; 2 a wrong command or flag.
 ";
 
-/// For the calls that are answered at once. Streams may go on as long as they move.
+/// For unary calls. Streams may go on as long as they move.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 enum Command {
@@ -198,7 +198,7 @@ async fn run(addr: &str, tls: &Tls, command: Command) -> Result<(), String> {
     }
 }
 
-/// As `println!`, but ends the program quietly when nobody reads any more (`| head`).
+/// As `println!`, but ends the program quietly when the reader of its output is gone (`| head`).
 fn say(text: impl Display) {
     if writeln!(std::io::stdout(), "{text}").is_err() {
         std::process::exit(1);
@@ -249,7 +249,7 @@ async fn list(client: &UserServiceClient, prefix: String) -> Result<(), Status> 
 }
 
 /// Sends and receives at the same time: who first sends everything and then reads stands still as
-/// soon as the answers that nobody reads fill the window.
+/// soon as responses that are not read fill the window.
 async fn resolve(client: &UserServiceClient, names: Vec<String>) -> Result<(), String> {
     let (mut questions, mut answers) = client.start_resolve_users().split();
     let ask = async {
@@ -265,7 +265,7 @@ async fn resolve(client: &UserServiceClient, names: Vec<String>) -> Result<(), S
             } else {
                 names.next()
             };
-            // When the call is over, the answers end with the reason.
+            // When the call is over, the responses end with the reason.
             let Some(username) = username else { break };
             if questions
                 .send(ResolveUserRequest { username })

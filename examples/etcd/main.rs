@@ -1,4 +1,4 @@
-//! A client of etcd, which nobody here wrote: keys, a transaction, a watch, and a lease that lives as long as somebody keeps it alive.
+//! A client of etcd, a server by other authors: keys, a transaction, a watch, and a lease that lives as long as a client keeps it alive.
 //!
 //! ```text
 //! etcd &
@@ -56,7 +56,7 @@ async fn main() -> Outcome {
     Ok(())
 }
 
-/// This is an example and a test: what etcd does not answer as expected ends it.
+/// This is an example and a test: a response of etcd that is not as expected ends it.
 fn expect(what: &str, holds: bool) -> Outcome {
     if holds {
         Ok(())
@@ -222,7 +222,7 @@ async fn watch(kv: &KvClient, client: &WatchClient) -> Outcome {
     Ok(())
 }
 
-/// A key with a lease of 2 s outlives that as long as the held call keeps the lease, and is gone when nobody does.
+/// A key with a lease of 2 s outlives that as long as the held call keeps the lease, and is gone after that.
 async fn keep_alive(kv: &KvClient, client: &LeaseClient) -> Outcome {
     let lease = client
         .lease_grant(LeaseGrantRequest { ttl: 2, id: 0 })

@@ -1,4 +1,4 @@
-//! One call, passed on: what comes from the caller goes to the upstream, and back. `tests/together/proxy.rs` tests it frame by frame.
+//! One call, passed on: what comes from the client goes to the upstream, and back. `tests/together/proxy.rs` tests it frame by frame.
 
 use std::future::pending;
 
@@ -13,9 +13,9 @@ use tokio::sync::mpsc;
 ///
 /// The request goes on as it came: its path, its metadata without the names that belong to each connection, and its deadline,
 /// which the channel sends as the time that is left. Back comes all the upstream says: metadata, messages, status with its
-/// details, trailing metadata. What a caller may not see of an upstream's metadata has to be taken out here.
+/// details, trailing metadata. What a client may not see of an upstream's metadata has to be taken out here.
 ///
-/// If the caller gives up, this call is dropped, and the call to the upstream with it, which cancels that too.
+/// If the client gives up, this call is dropped, and the call to the upstream with it, which cancels that too.
 pub(crate) async fn pass_on(
     upstream: Channel,
     request: Request<Streaming<Bytes>>,
@@ -53,7 +53,7 @@ pub(crate) async fn pass_on(
 }
 
 /// The messages of a request while it is in order. A request that breaks never ends for the upstream: what looked like its end
-/// would be taken for it. The reason is told to `broken`, and who waits there drops the call.
+/// would be taken for it. The reason goes to `broken`, and the code that waits there drops the call.
 fn while_whole(
     messages: Streaming<Bytes>,
     broken: mpsc::Sender<Status>,

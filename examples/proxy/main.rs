@@ -1,6 +1,6 @@
 //! A proxy for every service: it has no `.proto` file and decodes nothing.
 //!
-//! `Server::fallback` answers the calls that no service does; with `BytesCodec` its messages are the bytes they are.
+//! `Server::fallback` handles the calls whose path belongs to no service; with `BytesCodec` its messages are the bytes they are.
 //! What passing on means is in `forward.rs`. Here a greeter and a guessing game stand behind the proxy, and their clients do
 //! not notice.
 //!
@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("status   {status}");
     }
 
-    // Each answer depends on what was sent before it, so neither stream can be held back.
+    // Each response depends on what was sent before it, so neither stream can be held back.
     let mut game = GuessingClient::new(channel.clone()).start_play();
     print!("stream   ");
     for number in [500, 750, 618] {

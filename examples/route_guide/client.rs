@@ -53,7 +53,7 @@ pub async fn record_route(client: &RouteGuideClient) -> Result<(), Status> {
     Ok(())
 }
 
-/// Bidirectional, with the requests known beforehand. Where they depend on the answers, hold the call: `client.start_route_chat()`,
+/// Bidirectional, with the requests known beforehand. Where they depend on the responses, hold the call: `client.start_route_chat()`,
 /// and `examples/held_call.rs`.
 pub async fn route_chat(client: &RouteGuideClient) -> Result<(), Status> {
     let note = |latitude, longitude, message: &str| RouteNote {

@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `main` | starts the server, calls it, stops it |
-//! | `server` | how each shape is answered |
+//! | `server` | a handler for each shape |
 //! | `client` | how each shape is called |
 //! | `places`, `geo` | the data set, and what a rectangle and a distance are |
 //!

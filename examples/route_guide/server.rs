@@ -1,4 +1,4 @@
-//! How each of the four shapes is answered. Handlers are plain `async fn`; what they wait for, their caller waits for.
+//! A handler for each of the four shapes. Handlers are plain `async fn`; what a handler waits for, its client waits for.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,12 +10,12 @@ use temaki_protos::routeguide::{Feature, Point, Rectangle, RouteNote, RouteSumma
 
 use crate::{geo, places};
 
-/// What callers may leave here, all of them together.
+/// What clients may leave here, all of them together.
 const MAX_NOTES: usize = 1000;
 
 /// A server holds one `Guide`, and all its calls share it: what they change is behind a lock.
 pub struct Guide {
-    /// Shared with streams of answers, which outlive the handler that begins them.
+    /// Shared with streams of responses, which outlive the handler that begins them.
     features: Arc<[Feature]>,
     notes: Arc<Mutex<Notes>>,
 }
@@ -61,7 +61,7 @@ impl RouteGuide for Guide {
         })))
     }
 
-    /// Client streaming: any number of messages, then one answer.
+    /// Client streaming: any number of messages, then one response.
     async fn record_route(
         &self,
         request: Request<Streaming<Point>>,
@@ -69,7 +69,7 @@ impl RouteGuide for Guide {
         let (begun, mut points) = (Instant::now(), request.into_inner());
         let mut summary = RouteSummary::default();
         let (mut metres, mut last) = (0.0, None);
-        // `None` is a caller that has arrived. One that went away on the way is an error, and `?` ends the handler.
+        // `None`: the client has arrived. If it went away on its way, that is an error, and `?` ends the handler.
         while let Some(point) = points.message().await? {
             summary.point_count = summary.point_count.saturating_add(1);
             let here = |feature: &Feature| feature.location == Some(point);
@@ -85,8 +85,8 @@ impl RouteGuide for Guide {
 
     type RouteChatStream = ResponseStream<RouteNote>;
 
-    /// Bidirectional: answers go out while questions come in. Here each note is answered before the next one is read; a caller that
-    /// does not read the answers is not listened to either.
+    /// Bidirectional: responses go out while requests come in. Here the responses to a note are sent before the next one is read. A
+    /// client that does not read its responses is not read from either.
     async fn route_chat(
         &self,
         request: Request<Streaming<RouteNote>>,

@@ -80,7 +80,7 @@ impl Batch {
     async fn wait_for_one(&mut self) -> Result<(), redb::Error> {
         match self.hashing.join_next().await {
             Some(Ok(row)) => self.ready.push(row?),
-            // Nobody aborts a task of the set, so it panicked, and so shall we.
+            // No code aborts a task of the set, so it panicked, and so shall we.
             Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
             None => {}
         }

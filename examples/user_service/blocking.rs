@@ -7,8 +7,8 @@
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        // Nobody aborts the task, so what can be left is a panic in `work`. It goes on in the
-        // caller.
+        // No code aborts the task, so what can be left is a panic in `work`. It goes on in the
+        // task that waits.
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

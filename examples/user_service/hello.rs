@@ -10,9 +10,9 @@ use temaki_protos::user::{GetUserRequest, RegisterUserRequest};
 use crate::say::say;
 use crate::tls::Tls;
 
-/// Registered at the first start, so that there is somebody to ask for.
+/// Registered at the first start, so that there is a user to ask for.
 const NAME: &str = "alice";
-/// What a client would make of her password. The server cannot tell, and does not keep it.
+/// What a client would make of her password. The server cannot know it, and does not keep it.
 const PASSWORD_HASH: &str = "wonderland";
 
 const TIMEOUT: Duration = Duration::from_secs(10);

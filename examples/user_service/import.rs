@@ -1,7 +1,7 @@
 //! A CSV file through `ImportUsers`, as a client does it.
 //!
-//! A client stream is answered once, at its end, so nothing can be said of a row before its call is
-//! over. The file goes out in calls of a hundred rows, one after the other: each answer is a step
+//! A client stream gets one response, at its end, so nothing can be said of a row before its call is
+//! over. The file goes out in calls of a hundred rows, one after the other: each response is a step
 //! of the progress line, and what it counts is in the server's file to stay.
 
 use std::fmt;

@@ -15,7 +15,7 @@ pub const MAX_MESSAGE: usize = 2 * (MAX_NAME + MAX_PASSWORD_HASH);
 /// crash can cost.
 pub const IMPORT_BATCH: usize = 100;
 
-/// Rows that one import may have rejected before it ends: the answer is one message, and a file
+/// Rows that one import may have rejected before it ends: the response is one message, and a file
 /// with so many bad rows is the wrong file.
 pub const MAX_REJECTED: usize = 1000;
 

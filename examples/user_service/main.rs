@@ -1,5 +1,5 @@
 //! The main job: a user service with its users in one file, called over TCP by a client in the same
-//! program, then by anybody.
+//! program, then by any client.
 //!
 //! [`run`] is the server's whole life; [`service`] is what it serves, and the file to read first.
 //!
@@ -81,12 +81,12 @@ fn main() -> ExitCode {
 /// The server's whole life. The error is a sentence for people.
 #[tokio::main]
 async fn run(flags: Flags) -> Result<(), String> {
-    // A file that cannot be read is reported before anybody can call.
+    // A file that cannot be read is reported before a client can call.
     if let Some(file) = &flags.import {
         std::fs::File::open(file)
             .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     }
-    // Both before anything is said: whoever reads the address may connect or send a signal at once.
+    // Both before anything is said: a program that reads the address may connect or send a signal at once.
     let mut signals = Signals::catch().map_err(|error| format!("cannot catch signals: {error}"))?;
     let cannot_listen = |error: io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => {

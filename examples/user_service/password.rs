@@ -39,7 +39,7 @@ impl Hasher {
             cores,
             permits: Arc::new(Semaphore::new(cores)),
             // Made like every other verifier, so verifying against it costs the same; of a secret
-            // that nobody knows.
+            // that is not known to anyone.
             decoy: hash(&Uuid::now_v7().to_string()).into(),
         }
     }
@@ -56,7 +56,7 @@ impl Hasher {
     /// Runs `work`, which hashes, on a blocking thread once a core is free.
     ///
     /// Dropping this future while it waits gives up its place in the line. Once the work has begun
-    /// it cannot be stopped; the permit therefore belongs to the thread, not to the caller: clients
+    /// it cannot be stopped; the permit therefore belongs to the thread, not to the call: clients
     /// that call and cancel do not get more cores.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let permit = self
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_hash_per_core_and_a_dropped_caller_keeps_its_core_until_the_work_is_done() {
+    async fn one_hash_per_core_and_a_dropped_call_keeps_its_core_until_the_work_is_done() {
         let hasher = Hasher::new();
         let (release, gate) = std::sync::mpsc::channel::<()>();
         let work = hasher.run(move || gate.recv().ok());

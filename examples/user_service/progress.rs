@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const BETWEEN: Duration = Duration::from_millis(100);
 
 pub struct Progress {
-    /// Bytes of the whole file; 0 if nobody knows.
+    /// Bytes of the whole file; 0 if it is not known.
     total: u64,
     started: Instant,
     /// When the line was painted last; `None` when there is no line to wipe.
@@ -26,7 +26,7 @@ impl Progress {
         }
     }
 
-    /// Paints the line, if there is somebody to see it: `rows` users, which lie in the first
+    /// Paints the line, if the output is a terminal: `rows` users, which lie in the first
     /// `bytes` of the file, are done.
     pub fn show(&mut self, rows: u64, bytes: u64) {
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! `UserService` in its four shapes: what each call checks, hashes, stores and answers.
+//! `UserService` in its four shapes: what each call checks, hashes, stores and returns.
 //!
 //! Two kinds of work are kept off the threads of the runtime: hashing goes through [`Hasher::run`],
 //! what only reads or writes the file through [`blocking`].
@@ -37,8 +37,8 @@ impl Users {
 }
 
 impl UserService for Users {
-    /// Unary. A user who does not exist costs a hash too and gets the answer of a wrong hash:
-    /// neither the clock nor the status tells a stranger which names are taken.
+    /// Unary. A user who does not exist costs a hash too and gets the status of a wrong hash:
+    /// neither the clock nor the status shows a stranger which names are taken.
     async fn get_user_uuid(
         &self,
         request: Request<GetUserRequest>,
@@ -161,8 +161,8 @@ impl UserService for Users {
 
     type ResolveUsersStream = ResponseStream<ResolveUserResponse>;
 
-    /// Bidirectional. Each name is answered before the next one is read: that keeps the order, and
-    /// a client that does not read the answers is not read from either.
+    /// Bidirectional. The response to each name is sent before the next one is read: that keeps the order, and
+    /// a client that does not read its responses is not read from either.
     async fn resolve_users(
         &self,
         request: Request<Streaming<ResolveUserRequest>>,

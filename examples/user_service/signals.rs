@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 #[cfg(unix)]
 const SAME: Duration = Duration::from_secs(1);
 
-/// From here on the signals no longer kill the process: somebody must wait for [`Signals::next`].
+/// From here on the signals no longer kill the process: the program must wait for [`Signals::next`].
 pub struct Signals {
     #[cfg(unix)]
     interrupt: Signal,

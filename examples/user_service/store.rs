@@ -77,7 +77,7 @@ impl Store {
         }))
     }
 
-    /// Adds one user and gives the new UUID, or `None` if the name is taken. Whoever has the name
+    /// Adds one user and gives the new UUID, or `None` if the name is taken. The user who has the name
     /// keeps UUID and hash.
     pub fn add(&self, user: &NewUser) -> Result<Option<Uuid>, redb::Error> {
         let transaction = self.db.begin_write()?;

@@ -61,7 +61,7 @@ fn a_user_is_found_again_also_after_reopening() {
 }
 
 #[test]
-fn whoever_has_the_name_keeps_it() {
+fn the_first_user_of_a_name_keeps_it() {
     let file = TempFile::new("taken");
     let store = Store::open(&file.0).unwrap();
     let uuid = store.add(&user("alice")).unwrap().unwrap();
@@ -243,7 +243,7 @@ fn what_cannot_be_opened_is_one_sentence_with_the_file_in_it() {
 
 #[cfg(unix)]
 #[test]
-fn nobody_else_reads_the_file() {
+fn other_users_cannot_read_the_file() {
     use std::os::unix::fs::PermissionsExt;
     let file = TempFile::new("mode");
     let _store = Store::open(&file.0).unwrap();
