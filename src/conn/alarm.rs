@@ -17,12 +17,12 @@ pub(crate) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
     /// When it rings; `None` while it is not set.
     at: Option<Instant>,
-    /// Who is woken then; `None` until the timer was told.
+    /// Who is woken then; `None` until the timer was set.
     waker: Option<Waker>,
 }
 
 impl Alarm {
-    /// Whether it is set at all; spares the caller a look at the clock.
+    /// Whether it is set at all; spares a look at the clock.
     pub(crate) fn is_set(&self) -> bool {
         self.at.is_some()
     }

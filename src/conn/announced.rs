@@ -71,7 +71,7 @@ impl GoAway {
 
 #[cfg(feature = "client")]
 impl GoAway {
-    /// What calls are told that it ended.
+    /// The error that calls get for its end.
     pub(crate) fn closed(&self) -> String {
         ending::goaway(self.code.into(), &self.text)
     }

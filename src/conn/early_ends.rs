@@ -54,7 +54,7 @@ impl EarlyEnds {
         is_new
     }
 
-    /// Whether this side has ended `stream`, or it is so old that nobody knows.
+    /// Whether this side has ended `stream`, or it is so old that it is not known.
     pub(crate) fn contains(&self, stream: u32) -> bool {
         let (word, bit) = Self::place(stream);
         match word.checked_sub(self.first) {

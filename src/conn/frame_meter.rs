@@ -1,8 +1,8 @@
-//! What `h2` does not tell: which frames come and go, read off the 9-byte frame heads.
+//! What `h2` does not report: which frames come and go, read off the 9-byte frame heads.
 //!
 //! Spec: RFC 9113 §4.1 (frame format), §10.5 (denial of service).
 //!
-//! `h2` answers PING and SETTINGS by itself and never shows them, and what it counts of a peer's doings it
+//! `h2` acknowledges PING and SETTINGS by itself and never shows them, and what it counts of a peer's doings it
 //! counts for a connection's whole life. The meter walks over the bytes in both directions, head by head. It counts
 //! what is useful (HEADERS and DATA) and holds against it what costs a peer nothing: control frames, and the
 //! RST_STREAM frames that a peer which breaks HTTP/2 makes `h2` write. Payloads are skipped, except
@@ -46,7 +46,7 @@ const SERVER_BURST: u32 = 1000;
 #[cfg(feature = "client")]
 const CLIENT_BURST: u32 = 10_000;
 const CONTROL_PER_SECOND: u32 = 100;
-/// … and so many for each HEADERS and DATA frame that is sent: credit, and measuring the path, are answers to
+/// … and so many for each HEADERS and DATA frame that is sent: credit, and measuring the path, are responses to
 /// those. A DATA frame that comes pays for one, since some proxies send an empty one behind it.
 const CONTROL_PER_SENT: u64 = 10;
 /// What was sent may be answered long afterwards, a whole window of small frames at once.
@@ -117,7 +117,7 @@ pub(crate) struct FrameMeter {
     /// SETTINGS of this side's that the peer has acknowledged.
     settings_acks: u64,
     goaway: Option<GoAway>,
-    /// PINGs that were answered.
+    /// PINGs that were acknowledged.
     pongs: u64,
     verdict: Option<Verdict>,
     /// Counts DATA by stream.
@@ -385,7 +385,7 @@ impl FrameMeter {
         true
     }
 
-    /// HEADERS that begin a block, or that come while we cannot answer.
+    /// HEADERS that begin a block, or that come while this side cannot respond.
     #[cold]
     fn odd_headers(&mut self, head: Head) {
         if !head.has(flag::END_HEADERS) {
@@ -513,7 +513,7 @@ impl FrameMeter {
         self.alert
     }
 
-    /// How many answers to PINGs have come.
+    /// How many acknowledgements of PINGs have come.
     #[cfg(feature = "server")]
     pub(crate) fn pongs(&self) -> u64 {
         self.pongs
@@ -677,7 +677,7 @@ mod tests {
             let passed = read(&mut meter, &[&bytes[..cut], &bytes[cut..]]);
             assert_eq!(passed, expected, "{cut}");
         }
-        // On a stream that nobody has opened it is `h2`'s to say so.
+        // On a stream that was not opened it is `h2`'s to say so.
         assert_eq!(read(&mut server(), &[&empty]), empty);
         assert_eq!(
             read(&mut server(), &[&frame(kind::DATA, flag::PADDED, 1, &[])]).len(),
@@ -845,7 +845,7 @@ mod tests {
     }
 
     #[test]
-    fn resets_that_nobody_asked_for_are_counted_once_a_stream() {
+    fn resets_without_a_cause_are_counted_once_a_stream() {
         const STREAM_CLOSED: u32 = 5;
         let streams = |count: u32| (0..count).map(|n| 2 * n + 1);
         // Cancelled here, and answered once more when something came late for them.

@@ -1,6 +1,6 @@
 //! What has come for a reader who lags, out of `h2`'s hands.
 //!
-//! `h2` keeps each DATA frame by itself until somebody polls for it, at 250 bytes a frame and the read buffer
+//! `h2` keeps each DATA frame by itself until its stream is polled, at 250 bytes a frame and the read buffer
 //! that it was cut from: a window of 512 KiB, full of messages of 16 bytes, held 6 MiB, and frames of one byte
 //! among large ones 4 GiB. So a stream whose reader may lag has an [`Inbox`], which the connection's task can
 //! reach: when the [`Ledger`](super::ledger) is full, the task takes the frames out of `h2` and copies
@@ -44,7 +44,7 @@ pub(crate) struct Inbox {
 
 #[derive(Debug)]
 struct State {
-    /// `None` once nobody wants more from it.
+    /// `None` once no more is wanted from it.
     stream: Option<RecvStream>,
     /// Taken out of `h2` and not read; their credit is still to be given.
     gathered: VecDeque<Bytes>,
@@ -54,7 +54,7 @@ struct State {
     held: usize,
     /// The reader's, as it last waited.
     waker: Option<Waker>,
-    /// A limit ended the stream, and the reader shall be told.
+    /// A limit ended the stream, and the reader shall get an error.
     shed: Option<Limit>,
     /// The reader has gone, but the call goes on: what comes is thrown away.
     discards: bool,
@@ -70,7 +70,7 @@ pub(crate) enum Broken {
 }
 
 /// Held by a call whose reader may go before it: what comes then is read, thrown away and credited, so that
-/// neither the caller nor its neighbours wait for window. The stream is let go when this is dropped.
+/// neither the peer nor its other streams wait for window. The stream is let go when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Keeper(Arc<Inbox>);
 
@@ -230,7 +230,7 @@ impl Inbox {
         self.lock().held
     }
 
-    /// Ends the stream: its reader is told why, and what it left unread is thrown away.
+    /// Ends the stream: its reader gets the reason, and what it left unread is thrown away.
     #[cold]
     pub(crate) fn end(&self, limit: Limit) {
         let reader = self.shed(&mut self.lock(), limit);
@@ -259,7 +259,7 @@ impl State {
     }
 }
 
-/// The next frame that nobody wants has come: the connection's task, in whose turn it did, throws it away.
+/// The next frame that no reader wants has come: the connection's task, in whose turn it did, throws it away.
 impl Wake for Inbox {
     fn wake(self: Arc<Self>) {
         self.unread.visit(self.id);

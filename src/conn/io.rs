@@ -1,7 +1,7 @@
 //! When do bytes leave?
 //!
 //! `h2` flushes its transport after every turn, and for each DATA frame of 256 bytes or more. Under a
-//! server with 64 calls in flight that is one `writev` for each answer, and system calls are what a
+//! server with 64 calls in flight that is one `writev` for each response, and system calls are what a
 //! small RPC costs most. So `h2` is given [`BatchedIo`]: it takes every write into one buffer and
 //! calls a flush done; the connection's loop holds the [`Outlet`] of the same socket and drains it
 //! once per turn, when `h2` has nothing more to say. Reads are batched too: the socket is read into a
@@ -43,7 +43,7 @@ mod reasons;
 mod told;
 
 /// A batch this large is written without waiting for the end of the turn, and a single slice this
-/// large skips the buffer. Larger batches gained nothing, and delay the first byte of an answer.
+/// large skips the buffer. Larger batches gained nothing, and delay the first byte of a response.
 const WRITE_BATCH: usize = 64 * 1024;
 
 /// Reads start with this, which is a handful of small requests, …
@@ -158,7 +158,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
         self.unsent.is_empty() && !self.unflushed && !self.closing
     }
 
-    /// Drains, and then tells the peer that nothing more will come.
+    /// Drains, and then shows the peer that nothing more will come.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.closing = true;
         ready!(self.poll_drain(cx))?;

@@ -3,13 +3,13 @@
 //! Spec: gRFC A8; RFC 9113 §6.7 (PING).
 //!
 //! A connection can die without a word. After a time without a byte from the peer a PING asks, and if
-//! then still nothing comes, not its answer nor anything else, the connection is dead. The time runs from
+//! then still nothing comes, neither its acknowledgement nor anything else, the connection is dead. The time runs from
 //! the last byte *read*: a busy peer is never asked. [`Clock`] decides, and knows no connection;
 //! [`Keepalive`] asks.
 //!
 //! A client asks for one more reason, with keepalive or without: a call has expired, and nothing came while it
 //! waited. Else all calls of a connection whose peer has vanished would expire, for as long as TCP takes to
-//! notice, which may be a quarter of an hour. For one such PING the peer must have answered something since the last:
+//! notice, which may be a quarter of an hour. For one such PING the peer must have sent something since the last:
 //! servers count those that come without (gRFC A8, "ping strikes").
 
 use std::task::{Context, Waker};
@@ -23,19 +23,19 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// The keepalive of one connection.
 pub(crate) struct Keepalive {
     pings: h2::PingPong,
-    /// A PING was sent, and its answer has not been taken. `h2` lets no other go until then.
+    /// A PING was sent, and its acknowledgement has not been taken. `h2` lets no other go until then.
     unanswered: bool,
     clock: Clock,
 }
 
-/// The peer did not answer in time.
+/// The peer did not acknowledge in time.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Dead {
     pub(crate) waited: Duration,
 }
 
 impl Keepalive {
-    /// Asks after `interval` of silence, and waits `timeout` for an answer.
+    /// Asks after `interval` of silence, and waits `timeout` for the acknowledgement.
     pub(crate) fn new(
         pings: h2::PingPong,
         interval: Duration,
@@ -49,7 +49,7 @@ impl Keepalive {
         }
     }
 
-    /// Asks now, unless an answer is waited for.
+    /// Asks now, unless an acknowledgement is waited for.
     #[cfg(feature = "client")]
     pub(crate) fn ask(&mut self, now: Instant) {
         self.take_answer();
@@ -58,13 +58,13 @@ impl Keepalive {
         }
     }
 
-    /// Whether an answer is waited for, or anything else in its place.
+    /// Whether an acknowledgement is waited for, or anything else in its place.
     #[cfg(feature = "client")]
     pub(crate) fn waits(&self) -> bool {
         self.clock.asked_at.is_some()
     }
 
-    /// So many bytes have been read so far: told in each turn of the connection, so that the time runs from
+    /// So many bytes have been read so far: reported in each turn of the connection, so that the time runs from
     /// the byte and not from the next look. The clock is read only if one has come.
     pub(crate) fn heard(&mut self, read: u64) {
         self.clock.heard(Instant::now, read);
@@ -74,14 +74,14 @@ impl Keepalive {
     pub(crate) fn look(&mut self, now: Instant) -> Result<Instant, Dead> {
         self.take_answer();
         let (wait, ask) = self.clock.look(now)?;
-        // A peer that still owes an answer has been asked; one whose connection is closed cannot be.
+        // A peer that still owes an acknowledgement has been asked; one whose connection is closed cannot be.
         if ask && !self.unanswered {
             self.unanswered = self.pings.send_ping(h2::Ping::opaque()).is_ok();
         }
         Ok(now + wait)
     }
 
-    /// Other bytes may come before the answer, and be taken for one: it is looked for each time.
+    /// Other bytes may come before the acknowledgement, and be taken for one: it is looked for each time.
     fn take_answer(&mut self) {
         let cx = &mut Context::from_waker(Waker::noop());
         if self.unanswered && self.pings.poll_pong(cx).is_ready() {
@@ -98,7 +98,7 @@ struct Clock {
     /// Bytes read so far, and when the last of them came.
     read: u64,
     read_at: Instant,
-    /// Since when an answer is waited for.
+    /// Since when an acknowledgement is waited for.
     asked_at: Option<Instant>,
 }
 
@@ -117,14 +117,14 @@ impl Clock {
         if read != self.read {
             self.read = read;
             self.asked_at = None;
-            // Where nobody asks after silence, the moment is of no interest, and to know it costs something.
+            // Where no PING asks after silence, the moment is of no interest, and to know it costs something.
             if self.interval != Duration::MAX {
                 self.read_at = now();
             }
         }
     }
 
-    /// Asks before the interval is over. `false` if an answer is waited for already.
+    /// Asks before the interval is over. `false` if an acknowledgement is waited for already.
     #[cfg(feature = "client")]
     fn ask(&mut self, now: Instant) -> bool {
         let ask = self.asked_at.is_none();
@@ -150,7 +150,7 @@ impl Clock {
                         waited: self.timeout,
                     });
                 }
-                // The answer begins a new interval, which may be the shorter one.
+                // The acknowledgement begins a new interval, which may be the shorter one.
                 left.min(self.interval)
             }
         };
@@ -225,7 +225,7 @@ mod tests {
         let mut clock = Clock::new(ms(10_000), ms(3_000), begin);
         assert_eq!(clock.look(begin + ms(10_000)), Ok((ms(3_000), true)));
         assert_eq!(clock.look(begin + ms(12_000)), Ok((ms(1_000), false)));
-        // An answer that comes early begins an interval that ends before the time for it would have.
+        // An acknowledgement that comes early begins an interval that ends before the time for it would have.
         let mut clock = Clock::new(ms(1_000), Duration::MAX, begin);
         assert_eq!(clock.look(begin + ms(1_000)), Ok((ms(1_000), true)));
         assert_eq!(clock.look(begin + ms(2_000)), Ok((ms(1_000), false)));

@@ -2,7 +2,7 @@
 //!
 //! A connection that has something to write may go once more to the back of the run queue, behind the tasks that are
 //! ready: what they say leaves in the same write. Where they have nothing to say, that lap costs time and gains
-//! nothing, as with many streams open and a single caller who speaks. [`Laps`] remembers whether laps
+//! nothing, as with many streams open and a single stream that moves. [`Laps`] remembers whether laps
 //! have gained anything lately. One that did not is tried again after a while, and after longer each time.
 
 /// At most so many writes go without a lap before the next one is tried.

@@ -1,11 +1,11 @@
-//! Which streams were sent DATA that perhaps nobody has read?
+//! Which streams were sent DATA that perhaps was not read?
 //!
 //! A DATA frame that waits in `h2` costs about 250 bytes beside its own, and holds on to the read buffer that
 //! it was cut from; flow control counts neither. So the frame heads are counted here, by stream, until they
 //! come to a budget. Then the connection's task takes the list, and sees to it that the frames are taken out
 //! of `h2` (`inbox.rs`).
 //!
-//! Most calls are one request and one answer, a frame each, and must not pay for this: a stream that has ended
+//! Most calls are one request and one response, a frame each, and must not pay for this: a stream that has ended
 //! after one or two frames is struck off at once. What an unread one holds is bounded by the number of streams.
 //!
 //! This file knows frame heads, and not who reads what.

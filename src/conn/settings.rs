@@ -40,7 +40,7 @@ impl Default for Http2Settings {
     }
 }
 
-/// `h2` charges small DATA frames that wait to be read, and frames of streams that nobody holds any more; those it
+/// `h2` charges small DATA frames that wait to be read, and frames of streams that are not held any more; those it
 /// never gives back, so the normal life of a connection would use up any amount. The books that count
 /// unread frames are [`Unread`](super::unread::Unread)'s.
 const DATA_FRAME_BUDGET: usize = usize::MAX;
@@ -52,7 +52,7 @@ const DATA_FRAME_BUDGET: usize = usize::MAX;
 const PENDING_ACCEPT_RESETS: usize = 256;
 
 /// Streams that we have reset, which `h2` remembers so long: what comes late for them it then ignores, and
-/// afterwards answers with one more RST_STREAM. Each holds some 400 bytes until the connection has something to
+/// afterwards responds with one more RST_STREAM. Each holds some 400 bytes until the connection has something to
 /// do again, so these are 20 KiB; remembering all of a busy client's cancels would be megabytes.
 const RESETS_REMEMBERED: usize = 50;
 const RESET_REMEMBERED_FOR: Duration = Duration::from_secs(1);

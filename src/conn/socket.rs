@@ -15,7 +15,7 @@ pub(crate) fn set_keepalive(stream: &TcpStream, after: Duration, interval: Optio
     let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive);
 }
 
-/// How long bytes that were written may stay unacknowledged, where the system can be told.
+/// How long bytes that were written may stay unacknowledged, where the system has the option.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
 pub(crate) fn set_user_timeout(stream: &TcpStream, limit: Duration) {
     let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(limit));

@@ -1,12 +1,12 @@
-//! What one connection holds of what its peer sent and nobody read, and the limits on it.
+//! What one connection holds of what its peer sent and no reader took, and the limits on it.
 //!
 //! Three things may happen to DATA that lies in `h2` for long. Its reader has an [`Inbox`]: then the
 //! connection's task gathers it there. Its reader has gone: then `h2` has thrown it away, and so do these books;
 //! a count of what was seen less what was taken, for the connection as a whole, would have kept it for
-//! ever. Or it belongs to a call of one message that nobody polls, or whose answer's head nobody
-//! has read: that cannot be reached, so it is *carried* in the books, and bounded.
+//! ever. Or it belongs to a call of one message that no task polls, or whose response head was not
+//! read: that cannot be reached, so it is *carried* in the books, and bounded.
 //!
-//! The books are made up when the [`Ledger`] is full or somebody asked for it, and not for each
+//! The books are made up when the [`Ledger`] is full or is asked for, and not for each
 //! frame. What is said to them meanwhile is a number in a list.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -136,7 +136,7 @@ struct Books {
     inboxes: HashMap<u32, Arc<Inbox>>,
     /// Inboxes to look into, whatever the ledger says: they are new, or asked for it.
     visits: Vec<u32>,
-    /// Streams that nobody holds any more.
+    /// Streams that are not held any more.
     gone: Vec<u32>,
     /// Streams without an inbox, and what came for them.
     carried: HashMap<u32, Load>,
@@ -216,7 +216,7 @@ impl Unread {
         drop(inbox);
     }
 
-    /// Nobody holds the stream any more, though frames of it may be in the books, or still come.
+    /// The stream is not held any more, though frames of it may be in the books, or still come.
     #[cold]
     pub(crate) fn gone(&self, id: u32) {
         self.note_gone(&mut self.books(), id);
@@ -264,7 +264,7 @@ impl Unread {
     /// A stream has ended, of which the ledger has no more than `frames`.
     #[inline]
     pub(super) fn ended(&self, id: u32, frames: u32) {
-        // A look at the lock would be dear for each answer; this is all that is needed of it.
+        // A look at the lock would be dear for each response; this is all that is needed of it.
         if self.is_carrying() {
             self.strike(id, frames);
         }

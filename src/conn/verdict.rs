@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-/// How the text of each begins. `h2` tells streams the text of an error alone, and not the error.
+/// How the text of each begins. `h2` gives streams the text of an error alone, and not the error.
 pub(crate) const CLOSED_HERE: &str = "this side closed the connection";
 
 /// Which guard it was.

@@ -1,8 +1,8 @@
-//! Who is told what a server does, and when.
+//! Which events of a server are reported, and when?
 //!
-//! There are two listeners for the same facts: the [`Observer`] that the user set, and `tracing`, with the
-//! feature of that name. A call that nobody watches costs one look at each. One that somebody watches is
-//! wrapped: what is needed to tell of it, the clock, the bytes, is its own.
+//! There are two receivers of the same facts: the [`Observer`] that the user set, and `tracing`, with the
+//! feature of that name. A call that neither watches costs one look at each. A call that one of them watches is
+//! wrapped: it then has a clock and a count of bytes of its own.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,14 +24,14 @@ use crate::call::meter::Meter;
 use crate::call::timer;
 use crate::{ConnectInfo, Status};
 
-/// Those who are told.
+/// The receivers of the reports.
 #[derive(Clone, Default)]
 pub(crate) struct Events {
     observer: Option<Arc<dyn Observer>>,
 }
 
 impl Events {
-    /// Tells `observer`, and no longer whom it told before.
+    /// Reports to `observer` from now on, and not to the one that was set before.
     pub(crate) fn tell(&mut self, observer: impl Observer) {
         self.observer = Some(Arc::new(observer));
     }
@@ -41,7 +41,7 @@ impl Events {
         self.each(|observer| observer.listener_failed(error));
     }
 
-    /// The server was told to stop.
+    /// The server begins to stop.
     pub(crate) fn draining(&self) {
         self.each(|observer| observer.draining());
     }
@@ -63,7 +63,7 @@ impl Events {
         }
     }
 
-    /// Does anybody want to know of calls?
+    /// Is a receiver for calls set?
     #[inline]
     pub(crate) fn watch_calls(&self) -> bool {
         #[cfg(feature = "tracing")]
@@ -73,7 +73,7 @@ impl Events {
         self.observer.is_some()
     }
 
-    /// Begins a call that somebody wants to know of.
+    /// Begins a call that is watched.
     #[cold]
     pub(crate) fn handle(
         &self,
@@ -91,13 +91,13 @@ impl Events {
         }
     }
 
-    /// Answers a call that no method was found for.
+    /// Responds to a call that no method was found for.
     #[cold]
     pub(crate) fn refuse(&self, incoming: Incoming, context: Arc<CallContext>, status: Status) {
         self.answer(None, incoming, context, status);
     }
 
-    /// Answers a call that is one too many.
+    /// Responds to a call that is one too many.
     pub(crate) fn shed(
         &self,
         entry: &Arc<Entry>,
@@ -123,7 +123,7 @@ impl Events {
         outcome
     }
 
-    /// A call has come, and somebody wants to know. Its context becomes its own, so that its bytes are.
+    /// A call that is watched has come. It gets a context of its own, so that its bytes are counted apart.
     fn call(&self, entry: Option<&Arc<Entry>>, context: &mut Arc<CallContext>) -> Box<WatchedCall> {
         let meter = Arc::new(Meter::default());
         *context = Arc::new(context.with_meter(meter.clone()));
@@ -140,7 +140,7 @@ impl Events {
         Box::new(call)
     }
 
-    /// A listener that panics is the worse for it, and nobody else is: what it is told of goes on.
+    /// A panic of an observer ends here: the call or connection that it is about goes on.
     fn each(&self, tell: impl Fn(&dyn Observer)) {
         #[cfg(feature = "tracing")]
         let _ = caught(|| tell(&told::Tracing));
@@ -150,7 +150,7 @@ impl Events {
     }
 }
 
-/// A connection whose end will be told, however it ends.
+/// A connection whose end will be reported, however it ends.
 pub(crate) struct WatchedConnection {
     events: Events,
     info: Arc<ConnectInfo>,
@@ -216,7 +216,7 @@ impl Drop for WatchedConnection {
     }
 }
 
-/// A call whose end will be told, however it ends.
+/// A call whose end will be reported, however it ends.
 pub(crate) struct WatchedCall {
     events: Events,
     /// `None` where no method was found.
@@ -228,7 +228,7 @@ pub(crate) struct WatchedCall {
 }
 
 impl WatchedCall {
-    /// The same call, which tells of its end.
+    /// The same call, which reports its end.
     pub(crate) fn follow(self: Box<Self>, call: CallFuture) -> CallFuture {
         Box::pin(Followed {
             call,
@@ -268,7 +268,7 @@ impl Drop for WatchedCall {
 }
 
 struct Followed {
-    /// Dropped before the end is told: what is told to be over is over.
+    /// Dropped before the end is reported, so that a call is over when the report says so.
     call: CallFuture,
     watched: Box<WatchedCall>,
 }

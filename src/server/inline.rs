@@ -1,16 +1,16 @@
 //! Whose turn is it: this task's, or another's?
 //!
 //! A handler is first polled where its request arrived, in the connection's task. That spares a task, a
-//! queue and a wake-up for every call that answers at once. It would be wrong for slow ones: while a
+//! queue and a wake-up for every call that returns at once. It would be wrong for slow ones: while a
 //! handler computes, its connection neither reads nor writes, and other cores stand idle. So a turn has a budget of
 //! time for its handlers, after which the rest are spawned; and a connection whose handlers keep overrunning it spawns
 //! them straight away, and only now and then tries again.
 //!
 //! One handler that takes longer than the whole budget is an overrun. There is at most one in a turn: whenever another
-//! request is there, the clock is looked at before its handler is polled. And what was answered by then
-//! leaves before anything else is done, so that nobody waits for two slow handlers of others.
+//! request is there, the clock is looked at before its handler is polled. And the responses that are ready by then
+//! leave before anything else is done, so that no response waits for two slow handlers of other calls.
 //!
-//! What counts is the time of the handlers, as far as it can be told from what `h2` does for each request: that is done
+//! What counts is the time of the handlers, as far as it can be separated from what `h2` does for each request: that is done
 //! here either way, and on a slow machine it alone would use up any budget worth its name. For the same reason
 //! handlers that take no longer than their tasks would cost are not counted at all. A request that comes alone costs one
 //! look at the clock, and each that comes with others one more.
@@ -18,17 +18,17 @@
 use std::time::{Duration, Instant};
 
 /// How long the handlers of one turn may take in place, by default: small beside the time a task may take,
-/// and large beside a handler that answers at once.
+/// and large beside a handler that returns at once.
 pub(crate) const PASS: Duration = Duration::from_micros(50);
 
 /// A poll that is over sooner is not worth a task, which with its queue, its wake-up and its cold caches costs
-/// a few microseconds; sending the answer alone takes one or two of them. In nanoseconds, as all that is reckoned here.
+/// a few microseconds; sending the response alone takes one or two of them. In nanoseconds, as all that is reckoned here.
 const QUICK: u64 = 5_000;
 
 /// What `h2` takes, between two looks at the clock, to hand over the next request.
 const H2: u64 = 5_000;
 
-/// One handler of so many is looked at though nobody waits behind it: slow ones that come one by one are found too.
+/// One handler of so many is looked at though no request waits behind it: slow ones that come one by one are found too.
 const STRIDE: u32 = 8;
 
 /// After an overrun this many calls are spawned without trial; doubled for each overrun in a row.
@@ -48,7 +48,7 @@ pub(crate) struct InlineBudget {
     unsampled: u32,
     /// What the handlers of this turn have taken, as far as it counts.
     taken: u64,
-    /// One of them has overrun, and what was answered before has not left yet.
+    /// One of them has overrun, and the responses before it have not left yet.
     has_overrun: bool,
     /// Calls that are still to be spawned without trial.
     sentence: u32,
@@ -77,7 +77,7 @@ impl InlineBudget {
         self.taken = 0;
     }
 
-    /// May the next handler be polled in place? If so, [`polled`](Self::polled) is told afterwards.
+    /// May the next handler be polled in place? If so, [`polled`](Self::polled) is to be called afterwards.
     pub(crate) fn allows(&mut self, now: impl FnOnce() -> Instant) -> bool {
         if self.sentence > 0 {
             self.sentence -= 1;

@@ -1,12 +1,12 @@
 //! Do the last bytes arrive?
 //!
-//! A socket that is closed while bytes come for it, a WINDOW_UPDATE, a PING's answer, makes TCP tell its peer of a
-//! reset, and a reset destroys what the peer has not read yet: the end of an answer, the GOAWAY. So a connection
-//! on which calls were answered ends in three steps. Its writing half is shut down; what still comes is read
-//! and thrown away; and when the peer has closed too, the socket goes. Meanwhile it counts as open.
+//! A socket may be closed while bytes come for it, such as a WINDOW_UPDATE or the acknowledgement of a PING. TCP then sends a
+//! reset, and a reset destroys what the peer has not read yet: the end of a response, the GOAWAY. So a connection
+//! that had calls ends in three steps. Its writing half is shut down. What still comes is read
+//! and thrown away. When the peer has closed too, the socket is dropped. Until then it counts as open.
 //!
-//! A peer that closes has taken what it wanted. One that stays silent may have, or may be slow: no system tells
-//! without `unsafe` code how much it has taken. [`Untaken`] guesses, from how much was written and when: a peer that
+//! A peer that closes has taken what it wanted. One that stays silent may have, or may be slow: without `unsafe` code no system
+//! shows how much it has taken. [`Untaken`] guesses, from how much was written and when: a peer that
 //! may have little left to take is soon let go of.
 
 use std::future::{Future, poll_fn};
@@ -59,7 +59,7 @@ impl Untaken {
         }
     }
 
-    /// So much has been written by now. To be told about once a second while there is something to write.
+    /// So much has been written by now. To be called about once a second while there is something to write.
     pub(crate) fn look(&mut self, now: Instant, written: u64) {
         let millis = now.saturating_duration_since(self.at).as_millis();
         let taken = u64::try_from(millis).map_or(u64::MAX, |ms| ms.saturating_mul(SLOWEST) / 1000);
@@ -84,7 +84,7 @@ impl Untaken {
     }
 }
 
-/// Listens, and does not hear, until the peer has closed, was silent for too long (at most `longest`), has said more than
+/// Reads and throws away until the peer has closed, was silent for too long (at most `longest`), has said more than
 /// `listens` bytes, or the server's drain is over. Gives how much of what was written it has taken, as far as is known.
 pub(crate) async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(
     outlet: &Outlet<IO>,
@@ -105,7 +105,7 @@ pub(crate) async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(
         }
         while let Poll::Ready(read) = outlet.poll_discard(cx) {
             match read {
-                // Gone in good order, or not: nobody is left who could take anything.
+                // Closed in good order, or not: the peer takes nothing more.
                 Ok(0) | Err(_) => return Poll::Ready(true),
                 Ok(n) => heard += n,
             }
@@ -124,7 +124,7 @@ pub(crate) async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// The end without waiting. What has come is read, so that it is no reset, if nothing comes behind. A peer that
-/// does not answer may not have taken all; gives how much it has.
+/// does not close may not have taken all; gives how much it has.
 pub(crate) fn hang_up<IO: AsyncRead + AsyncWrite + Unpin>(
     outlet: &Outlet<IO>,
     mut untaken: Untaken,

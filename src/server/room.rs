@@ -1,17 +1,17 @@
 //! Who goes when there is no room for a newcomer?
 //!
 //! A server that has all the connections it may have could leave the next one in the kernel's queue: its peer would
-//! wait in silence, until it gives up. So every newcomer is accepted, and either somebody makes room for it or it is
-//! hung up on at once, so that it knows. Who makes room, the longest silent of each kind first:
+//! wait in silence, until it gives up. So each newcomer is accepted. Then another connection is closed for it, or the newcomer is
+//! closed at once, so that its peer knows. The first of these that exists is closed, the longest silent of its kind:
 //!
-//! 1. a peer in its handshake from whom nothing has come for two seconds; one that has said nothing at all before one
+//! 1. a connection in its handshake on which nothing has come for two seconds; one on which nothing came at all before one
 //!    that has begun. It is the peer's turn: what this side had to say was said at once. Beyond
 //!    [`MANY_HANDSHAKES`] this happens whether the server is full or not;
 //! 2. a connection on which no call was ever made, one that is still in its handshake before one that is not;
 //! 3. a connection without a call for five minutes.
 //!
-//! The last two get a GOAWAY if they speak HTTP/2, and as many a second have to go as a hundredth of the limit: who fills the
-//! server with connections that are busy does not push out those who rest between two calls. A connection with a
+//! The last two get a GOAWAY if they speak HTTP/2, and as many a second have to go as a hundredth of the limit: a peer that fills the
+//! server with busy connections does not push out those that rest between two calls. A connection with a
 //! call, or with one a short while ago, never has to go.
 //!
 //! Connections say how they are when they look around, once a second at most; the list is read only when there is
@@ -37,13 +37,13 @@ const SILENT: Duration = Duration::from_secs(2);
 /// So long a connection may rest between two calls, whatever happens.
 const IDLE: Duration = Duration::from_secs(5 * 60);
 
-/// After nobody was found, the list is not read for so long.
+/// After no connection was found that has to go, the list is not read for so long.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The first rank of those whose number a second is limited.
 const PUSHED: u8 = 10;
 
-/// How often it is told that there is no room.
+/// How often a lack of room is reported.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// How a connection is.
@@ -68,9 +68,9 @@ pub(crate) struct Place {
     /// What `since` counts from.
     epoch: Instant,
     stage: AtomicU8,
-    /// Since when it is at this stage, or, in a handshake, when it was heard last: milliseconds of `epoch`.
+    /// Since when it is at this stage, or, in a handshake, when bytes came last: milliseconds of `epoch`.
     since: AtomicU64,
-    /// Bytes heard in the handshake.
+    /// Bytes that came in the handshake.
     heard: AtomicU64,
     /// It has been asked to go.
     asked: AtomicBool,
@@ -182,9 +182,9 @@ struct List {
     /// So many may still be asked to go in this second, which began then.
     pushes: usize,
     second: Instant,
-    /// Nobody was found; the list is not read before.
+    /// No connection was found that has to go; the list is not read before.
     pause: Option<Instant>,
-    /// Newcomers turned away since it was told last.
+    /// Newcomers closed since the last report.
     refused: u64,
     told: Option<Instant>,
 }
@@ -194,7 +194,7 @@ struct List {
 pub(crate) enum Newcomer {
     /// It is served.
     In(Seat, Greeting),
-    /// It is hung up on. `Some` is what is to be told, of so many since the last time.
+    /// It is closed. `Some` is to be reported: so many since the last report.
     Out(Option<u64>),
 }
 
@@ -316,13 +316,13 @@ impl Drop for Seat {
 /// A connection in its handshake, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Greeting {
-    /// `None` where nobody counts it.
+    /// `None` where it is not counted.
     room: Option<Arc<Room>>,
     place: Arc<Place>,
 }
 
 impl Greeting {
-    /// Of a connection that nobody counts.
+    /// Of a connection that is not counted.
     pub(crate) fn apart() -> Self {
         let place = Arc::new(Place::new(Instant::now()));
         Self { room: None, place }
@@ -342,13 +342,13 @@ impl Drop for Greeting {
     }
 }
 
-/// How many connections a server has room for, if it was not told: as many as it may have descriptors, with room left
+/// How many connections a server has room for, by default: as many as it may have descriptors, with room left
 /// for the application's own.
 pub(crate) fn default_limit() -> usize {
     descriptors().map_or(UNKNOWN_LIMIT, limit_for)
 }
 
-/// Where nobody says how many descriptors there are. Running out of them is borne as well.
+/// Where the system does not report how many descriptors there may be. Running out of them is borne as well.
 const UNKNOWN_LIMIT: usize = 10_000;
 
 /// More have to be asked for: idle, these take about a gigabyte.

@@ -1,6 +1,6 @@
 //! Is anything of a connection overdue?
 //!
-//! A peer may stop in the middle of anything: of its greeting, of taking an answer, of letting go after a
+//! A peer may stop in the middle of anything: of its greeting, of taking a response, of closing after a
 //! GOAWAY. None of that is an event, so a connection looks around when its alarm rings: once a second while
 //! it has work, and otherwise at the next moment that one of its limits names. [`Upkeep`] compares what is to
 //! be seen with what it saw the last time, and says what is due. It knows no connection and reads no clock.
@@ -20,7 +20,7 @@ const HALF_FRAME: Duration = Duration::from_secs(10);
 /// How often a connection that has work looks around.
 pub(crate) const OFTEN: Duration = Duration::from_secs(1);
 
-/// How long a peer without calls may take to answer the PING behind GOAWAY: a round trip, and a packet lost. A call
+/// How long a peer without calls may take to acknowledge the PING behind GOAWAY: a round trip, and a packet lost. A call
 /// that it begins meanwhile, and that the last GOAWAY does not name, it may make again elsewhere.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -37,13 +37,13 @@ pub(crate) struct Sight {
     pub(crate) calls: u64,
     /// Handlers run.
     pub(crate) handlers: bool,
-    /// Somebody holds a stream of requests: a handler, or a task that reads on after the answer.
+    /// A stream of requests is held: by a handler, or by a task that reads on after the response.
     pub(crate) readers: bool,
     /// Streams are open.
     pub(crate) streams: bool,
     /// The socket has no more, and something is not complete.
     pub(crate) half: Option<HalfFrame>,
-    /// PINGs that the peer has answered so far.
+    /// PINGs that the peer has acknowledged so far.
     pub(crate) pongs: u64,
 }
 
@@ -56,9 +56,9 @@ pub(crate) enum Due {
     CutHalfFrame,
     /// Say GOAWAY. Calls that are open may take so long; `None` is as long as they do.
     Goaway(Option<Duration>),
-    /// Say the last GOAWAY, though the peer has not answered the PING between the two. Calls that are open go on.
+    /// Say the last GOAWAY, though the peer has not acknowledged the PING between the two. Calls that are open go on.
     LastGoaway,
-    /// End the connection in good order. No call is open, and the peer does not answer that PING.
+    /// End the connection in good order. No call is open, and the peer does not acknowledge that PING.
     LetGo,
     /// Look again then. There is work.
     Work(Instant),
@@ -82,7 +82,7 @@ pub(crate) struct Upkeep {
     half: Option<(HalfFrame, Instant)>,
     /// Since when: the peer has shown a sign of life, by a byte or by taking some from a socket that was full.
     lived_at: Instant,
-    /// GOAWAY was sent, and when; and how many PINGs had been answered then.
+    /// GOAWAY was sent, and when; and how many PINGs had been acknowledged then.
     closing_since: Option<Instant>,
     pongs: u64,
     /// `LastGoaway` was due.
@@ -127,7 +127,7 @@ impl Upkeep {
     }
 
     /// GOAWAY was sent, and a PING; `grace` is how long the calls that are open may take. So many bytes had been read,
-    /// and so many PINGs answered.
+    /// and so many PINGs acknowledged.
     pub(crate) fn close(&mut self, now: Instant, grace: Option<Duration>, read: u64, pongs: u64) {
         self.closing_since = Some(now);
         self.cut_at = grace.map(|grace| now + grace);
@@ -137,7 +137,7 @@ impl Upkeep {
         self.pongs = pongs;
     }
 
-    /// Whether GOAWAY was sent, and the PING behind it is not answered, of so many in all.
+    /// Whether GOAWAY was sent, and the PING behind it is not acknowledged, of so many in all.
     pub(crate) fn is_unanswered(&self, pongs: u64) -> bool {
         self.is_closing() && self.pongs == pongs
     }
@@ -162,8 +162,8 @@ impl Upkeep {
         let moves = seen.moved != self.moved;
         let took = seen.moved.written != self.moved.written;
         let busy = seen.handlers || seen.streams || seen.calls != self.calls;
-        // Bytes wait here, or in `h2` for window: answers whose handlers have already ended. A stream may also be open
-        // because somebody reads its requests.
+        // Bytes wait here, or in `h2` for window: responses whose handlers have already ended. A stream may also be open
+        // because a task reads its requests.
         let unsent = seen.queued || (seen.streams && !seen.handlers && !seen.readers);
         if seen.moved.read != self.moved.read || (took && seen.queued) {
             self.lived_at = now;
@@ -178,7 +178,7 @@ impl Upkeep {
         let by = |since: Option<Instant>, limit: Duration| since.map(|since| since + limit);
         let greeted = (!seen.settings).then(|| self.accepted + limits.handshake_timeout);
         let taken = by(self.stalled_since, limits.stall_timeout);
-        // `h2` waits for the answer to its PING, however long; so there is a limit here.
+        // `h2` waits for the acknowledgement of its PING, however long; so there is a limit here.
         let unanswered = self
             .closing_since
             .filter(|_| self.is_unanswered(seen.pongs));
@@ -267,7 +267,7 @@ fn is_over(at: Option<Instant>, now: Instant) -> bool {
 }
 
 /// A connection's own age: connections that were made together do not end together, and so their
-/// callers do not come back together.
+/// clients do not come back together.
 fn jittered(age: Duration, random: f64) -> Duration {
     //= CONN-AGE-JITTER  10 % more or less
     age.mul_f64(0.9 + 0.2 * random)
@@ -324,7 +324,7 @@ mod tests {
         ..QUIET
     };
 
-    /// An answer that waits for its caller.
+    /// A response that waits for its client.
     const ANSWER: Sight = Sight {
         handlers: false,
         ..CALL
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn closes_what_is_old_and_what_nobody_uses() {
+    fn closes_what_is_old_and_what_is_not_used() {
         let later = |calls| Sight { calls, ..QUIET };
         let talking = Sight {
             moved: Progress {

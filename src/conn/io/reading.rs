@@ -16,7 +16,7 @@ use super::{Outlet, lock};
 #[cfg(feature = "server")]
 const DISCARDED: usize = 2 * 1024;
 
-/// The answer to the PING that `h2` sends with GOAWAY: its payload is `h2`'s own constant.
+/// The acknowledgement of the PING that `h2` sends with GOAWAY: its payload is `h2`'s own constant.
 const PONG: &[u8; 17] = &[
     0, 0, 8, 6, 1, 0, 0, 0, 0, // PING, ACK, 8 bytes
     0x0b, 0x7b, 0xa2, 0xf0, 0x8b, 0x9b, 0xfe, 0x54,
@@ -37,13 +37,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
         Poll::Ready(Ok(read.filled().len()))
     }
 
-    /// Makes `h2` believe that the peer has answered the PING behind GOAWAY: it sends its last GOAWAY then, and there is
+    /// Makes `h2` believe that the peer has acknowledged the PING behind GOAWAY: it sends its last GOAWAY then, and there is
     /// no other way to have it sent while calls are open.
     pub(crate) fn answer_for_peer(&self) {
         lock(&self.0).pong_is_due = true;
     }
 
-    /// How many PINGs the peer has answered.
+    /// How many PINGs the peer has acknowledged.
     pub(crate) fn pongs(&self) -> u64 {
         lock(&self.0).meter.pongs()
     }

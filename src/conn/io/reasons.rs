@@ -1,7 +1,7 @@
-//! Why a connection ends, told by way of the IO.
+//! Why does a connection end? The IO carries the reason.
 //!
-//! `h2` tells each stream the error that it meets when it reads or writes, and where it meets none it says that a pipe
-//! is broken. So what this side knows of an end is made that error: a peer that does not answer, and what
+//! `h2` gives each stream the error that it meets when it reads or writes, and where it meets none it says that a pipe
+//! is broken. So what this side knows of an end is made that error: a peer that does not respond, and what
 //! was said by a GOAWAY before the socket closed.
 
 use std::io;
@@ -77,7 +77,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Outlet<IO> {
         lock(&self.0).reasons.failure.take()
     }
 
-    /// From here on reads and writes fail with this text: so `h2` tells it to all streams.
+    /// From here on reads and writes fail with this text: so `h2` gives it to all streams.
     pub(crate) fn give_up(&self, why: String) {
         lock(&self.0).reasons.given_up = Some(why);
     }
