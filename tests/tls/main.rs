@@ -8,6 +8,7 @@ mod support;
 mod calls;
 mod credentials;
 mod errors;
+mod hostile;
 mod kit;
 mod mutual;
 mod providers;

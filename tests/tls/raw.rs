@@ -33,7 +33,7 @@ fn offering(protocols: &[&str]) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-async fn connect<IO>(io: IO, protocols: &[&str]) -> io::Result<TlsStream<IO>>
+pub(crate) async fn connect<IO>(io: IO, protocols: &[&str]) -> io::Result<TlsStream<IO>>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
