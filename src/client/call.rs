@@ -25,14 +25,34 @@ use std::task::Poll;
 use super::asked::Asked;
 use super::channel::Channel;
 use super::outgoing::Outgoing;
-use super::retry::{Failed, RetryPolicy};
-use super::within::within;
+use super::retry::Failed;
 use crate::call::lane::SharedLane;
 use crate::status::Status;
 
+/// Makes attempts until one succeeds or has failed for good, or the deadline passes. `$attempt` is evaluated for each;
+/// `$again` prepares what is sent for another one, and is `false` if that cannot be sent again.
+///
+/// A macro, and not only the function below: around a call of one request and one response a function would be one more
+/// future, which each of these calls would pay for.
+macro_rules! attempts {
+    ($call:expr, $channel:expr, $attempt:expr, $again:expr) => {{
+        let mut retry = $crate::client::retry::RetryPolicy::default();
+        loop {
+            let attempt = ::std::pin::pin!($attempt);
+            let expired = || $crate::client::retry::Failed::here($call.expired($channel));
+            let tasks = Some($channel.tasks());
+            match $crate::client::within::within(tasks, $call.deadline, attempt, expired).await {
+                Ok(answer) => break Ok(answer),
+                Err(failed) if retry.allows(&failed) && $again => {}
+                Err(failed) => break Err($call.settle($channel, failed.status)),
+            }
+        }
+    }};
+}
+pub(super) use attempts;
+
 impl Outgoing {
-    /// Makes attempts until one succeeds or has failed for good, or the deadline passes. `again` prepares what is sent
-    /// for another one; it returns `false` if that cannot be sent again.
+    /// The loop of attempts as a function.
     pub(super) async fn attempts<T, A>(
         &self,
         channel: &Channel,
@@ -42,21 +62,7 @@ impl Outgoing {
     where
         A: Future<Output = Result<T, Failed>>,
     {
-        let work = pin!(async {
-            let mut retry = RetryPolicy::default();
-            loop {
-                match attempt().await {
-                    Ok(answer) => return Ok(answer),
-                    Err(failed) if retry.allows(&failed) && again() => {}
-                    Err(failed) => return Err(failed.status),
-                }
-            }
-        });
-        within(Some(channel.tasks()), self.deadline, work, || {
-            self.expired(channel)
-        })
-        .await
-        .map_err(|status| self.settle(channel, status))
+        attempts!(self, channel, attempt(), again())
     }
 
     /// The same, where the requests are sent by `lane`, and kept by it.

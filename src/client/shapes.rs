@@ -3,21 +3,18 @@
 //! Each tells its call from top to bottom: the request is prepared, interceptors see it, attempts are made, and
 //! interceptors see how it ended. The fifth kind, a call that is held, is `held`'s.
 
-use std::pin::pin;
-
 use bytes::Bytes;
 use futures_core::Stream;
 use http::uri::PathAndQuery;
 
 use super::asked::Asked;
-use super::call::unless_cancelled;
+use super::call::{attempts, unless_cancelled};
 use super::channel::Channel;
 use super::outgoing::{Opened, Outgoing};
 use super::pump::{self, LaneGuard};
 use super::response::{answer_stream, one_answer};
-use super::retry::{Failed, RetryPolicy};
+use super::retry::Failed;
 use super::uploading::uploading;
-use super::within::within;
 use crate::call::codec::Codec;
 use crate::call::lane::SharedLane;
 use crate::call::size::FRAME;
@@ -27,9 +24,6 @@ use crate::response::Response;
 use crate::status::Status;
 
 /// One request, one answer.
-///
-/// Its loop is that of [`attempts`](Outgoing::attempts), written out: there, each call would pay for one more future
-/// around the whole of it.
 pub(super) async fn unary<C: Codec>(
     channel: &Channel,
     path: PathAndQuery,
@@ -41,24 +35,21 @@ pub(super) async fn unary<C: Codec>(
     if !channel.interceptors.is_empty() {
         Box::pin(call.intercept(channel)).await?;
     }
-    let mut retry = RetryPolicy::default();
     let mut writer = call.writer(channel);
-    let answer = loop {
-        // Encoded for each attempt: bytes shared with a second one cost more, and there hardly ever is one.
-        writer.forget_mark();
-        let body = match writer.write(&codec, &message) {
-            Ok(()) => writer.take_last(),
-            Err(status) => break Err(status),
-        };
-        let attempt = pin!(exchange(channel, &call, &codec, body));
-        let expired = || Failed::here(call.expired(channel));
-        match within(Some(channel.tasks()), call.deadline, attempt, expired).await {
-            Ok(answer) if call.intercepted.is_none() => return Ok(answer),
-            Ok(answer) => break Ok(answer),
-            Err(failed) if retry.allows(&failed) => {}
-            Err(failed) => break Err(call.settle(channel, failed.status)),
-        }
-    };
+    let answer = attempts!(
+        call,
+        channel,
+        {
+            // Encoded for each attempt: bytes shared with a second one cost more, and there hardly ever is one.
+            writer.forget_mark();
+            let body = writer.write(&codec, &message).map(|()| writer.take_last());
+            exchange(channel, &call, &codec, body)
+        },
+        true
+    );
+    if call.intercepted.is_none() {
+        return answer;
+    }
     call.show_answer(channel, answer)
 }
 
@@ -69,8 +60,9 @@ async fn exchange<C: Codec>(
     channel: &Channel,
     call: &Outgoing,
     codec: &C,
-    body: Bytes,
+    body: Result<Bytes, Status>,
 ) -> Result<Response<C::Decode>, Failed> {
+    let body = body.map_err(Failed::here)?;
     let permit = match channel.picker().now() {
         Some(permit) => permit,
         None => Box::pin(call.admission(channel))
