@@ -80,17 +80,17 @@ struct Crumbs {
     io: DuplexStream,
     size: usize,
     is_full: bool,
+    is_busy: bool,
 }
 
-impl Crumbs {
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.is_full = !self.is_full;
-        if self.is_full {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(())
+/// Not now, but each second time.
+fn poll_each_second(is_over: &mut bool, cx: &mut Context<'_>) -> Poll<()> {
+    *is_over = !*is_over;
+    if *is_over {
+        cx.waker().wake_by_ref();
+        return Poll::Pending;
     }
+    Poll::Ready(())
 }
 
 impl AsyncRead for Crumbs {
@@ -109,18 +109,17 @@ impl AsyncWrite for Crumbs {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_room(cx));
+        ready!(poll_each_second(&mut self.is_full, cx));
         let len = buf.len().min(self.size);
         Pin::new(&mut self.io).poll_write(cx, &buf[..len])
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_room(cx));
+        ready!(poll_each_second(&mut self.is_busy, cx));
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_room(cx));
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
@@ -132,8 +131,13 @@ async fn over(size: usize) -> (Peer, tokio::task::JoinHandle<()>) {
     let server = Server::builder().handshake(tls);
     let server = server.add_service(server::kit(&Probe::default()));
     let task = tokio::spawn(async move {
-        let is_full = false;
-        let crumbs = Crumbs { io, size, is_full };
+        let (is_full, is_busy) = (false, false);
+        let crumbs = Crumbs {
+            io,
+            size,
+            is_full,
+            is_busy,
+        };
         let _ = server
             .serve_connection(crumbs, ConnectInfo::default())
             .await;
@@ -164,7 +168,8 @@ async fn every_byte_leaves_where_the_reader_is_slow() {
         peer.goaway(0, 0).await;
         let answer = soon("the last response", peer.answer(5)).await;
         assert_eq!(answer.expect_one().len(), 500, "{size}");
-        task.abort();
+        peer.shutdown().await;
+        soon("the server to end", task).await.unwrap();
     }
 }
 
