@@ -284,7 +284,7 @@ impl std::fmt::Debug for Task {
     }
 }
 
-/// The turn that a task has, or will not have. A runtime that nobody drives keeps what was aborted, so a turn ends where the
+/// The turn that a task has, or will not have. A runtime that is not driven keeps what was aborted, so a turn ends where the
 /// [`Task`] is dropped, and not where its work is.
 pub(crate) struct Turn(Mutex<AtTurn>);
 
@@ -327,7 +327,7 @@ impl Turn {
 }
 
 thread_local! {
-    /// For runtimes of one thread: while such a runtime is not driven, what it holds keeps nobody on another thread waiting.
+    /// For runtimes of one thread: while such a runtime is not driven, what it holds makes no other thread wait.
     static OWN: Arc<Semaphore> = Arc::new(Semaphore::new(1));
 }
 

@@ -481,7 +481,7 @@ fn inflate_elsewhere() -> bool {
 
 /// A blocking client drives its runtime in a call, and not between two.
 #[test]
-fn a_runtime_that_nobody_drives_keeps_no_other_thread_waiting() {
+fn a_runtime_that_is_not_driven_keeps_no_other_thread_waiting() {
     let left = begin_and_leave();
     let is_whole = std::thread::spawn(inflate_elsewhere).join().unwrap();
     assert!(is_whole);
@@ -489,7 +489,7 @@ fn a_runtime_that_nobody_drives_keeps_no_other_thread_waiting() {
 }
 
 #[test]
-fn a_message_that_nobody_wants_ends_its_turn_also_where_nobody_drives_its_runtime() {
+fn a_message_that_is_dropped_ends_its_turn_also_where_its_runtime_is_not_driven() {
     let (runtime, begun) = begin_and_leave();
     drop(begun);
     assert!(inflate_elsewhere());

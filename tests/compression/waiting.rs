@@ -41,7 +41,7 @@ impl Inflater for Gate {
 
     fn inflate(&mut self, payload: &[u8], message: &mut [u8]) -> Result<Progress, Corrupt> {
         let is_open = self.0.0.lock().unwrap();
-        // A test that fails must end: then nobody opens.
+        // A test that fails must end: then the gate is not opened.
         let patience = Duration::from_secs(60);
         let waited = self
             .0
