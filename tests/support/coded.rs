@@ -6,9 +6,11 @@ use bytes::Bytes;
 
 use super::grpc::prefixed;
 
+/// Compresses bytes.
+pub type Compress = fn(&[u8]) -> Vec<u8>;
+
 /// The codings that temaki has, each with what makes a payload of a message.
-pub const CODINGS: [(&str, fn(&[u8]) -> Vec<u8>); 3] =
-    [("gzip", gzip), ("deflate", deflate), ("zstd", zstd)];
+pub const CODINGS: [(&str, Compress); 3] = [("gzip", gzip), ("deflate", deflate), ("zstd", zstd)];
 
 /// RFC 1952.
 pub fn gzip(message: &[u8]) -> Vec<u8> {
