@@ -16,7 +16,7 @@ ALLOCATIONS = 12
 SYSTEM_CALLS = 0.15
 
 # One message of 16 bytes of a stream: the server sends it, the client reads it.
-STREAM_OUT_INSTRUCTIONS = 770
+STREAM_OUT_INSTRUCTIONS = 780
 STREAM_IN_INSTRUCTIONS = 720
 # An echo of 1 MiB, one call at a time, at the server: memory is kept from call to call, so nearly none is asked for.
 BULK_INSTRUCTIONS = 4_600_000
