@@ -209,7 +209,7 @@ async fn junk_after_the_handshake_and_in_the_middle_of_it() {
     }
 }
 
-/// A hundred calls are open when a server is told to stop: each has its response, and the server ends.
+/// A hundred calls are open when a server begins to stop: each has its response, and the server ends.
 #[tokio::test]
 async fn a_drain_loses_no_call() {
     let (open, gate) = watch::channel(false);
