@@ -1,8 +1,8 @@
 //! The events of feature `tracing`: the facts of an `Observer`, and no call is looked at while nobody listens.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Debug;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::*;
@@ -11,8 +11,13 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Events in their order: level, then fields by name.
-static HEARD: Mutex<VecDeque<(Level, BTreeMap<&str, String>)>> = Mutex::new(VecDeque::new());
+type Heard = VecDeque<(Level, BTreeMap<&'static str, String>)>;
+
+thread_local! {
+    /// Events in their order: level, then fields by name. Of this test's thread: the program has other tests, whose
+    /// servers have events too.
+    static HEARD: RefCell<Heard> = const { RefCell::new(VecDeque::new()) };
+}
 /// Whether somebody listens below INFO.
 static DEBUG: AtomicBool = AtomicBool::new(true);
 
@@ -33,7 +38,7 @@ impl Subscriber for Listener {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let level = *event.metadata().level();
-        HEARD.lock().unwrap().push_back((level, fields.0));
+        HEARD.with_borrow_mut(|heard| heard.push_back((level, fields.0)));
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -60,16 +65,18 @@ impl Visit for Fields {
 
 /// The next event that says this; what came before it is dropped.
 fn heard(message: &str) -> Option<(Level, BTreeMap<&'static str, String>)> {
-    let mut heard = HEARD.lock().unwrap();
-    while let Some((level, fields)) = heard.pop_front() {
-        if fields
-            .get("message")
-            .is_some_and(|text| text.starts_with(message))
-        {
-            return Some((level, fields));
+    let says = |fields: &BTreeMap<_, String>| {
+        let text = fields.get("message");
+        text.is_some_and(|text| text.starts_with(message))
+    };
+    HEARD.with_borrow_mut(|heard| {
+        while let Some((level, fields)) = heard.pop_front() {
+            if says(&fields) {
+                return Some((level, fields));
+            }
         }
-    }
-    None
+        None
+    })
 }
 
 /// One test, since there is one listener for the whole process.
