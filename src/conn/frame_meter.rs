@@ -485,7 +485,16 @@ impl FrameMeter {
         let asked = payload
             .first_chunk()
             .is_none_or(|code| matches!(u32::from_be_bytes(*code), code::NO_ERROR | code::CANCEL));
-        if !asked && self.error_resets.spend(1, 0, self.clock) == Err(Overdrawn) {
+        if asked {
+            return;
+        }
+        #[cfg(feature = "tracing")]
+        tracing::debug!(
+            stream = Head::parse(head).stream,
+            "a stream was reset for what the peer sent; if it was a new call, h2 does not take one of its header fields, \
+             often an :authority that is not a host with a port: set that in the client"
+        );
+        if self.error_resets.spend(1, 0, self.clock) == Err(Overdrawn) {
             self.condemn(Verdict::ErrorResets);
         }
     }

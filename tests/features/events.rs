@@ -111,10 +111,18 @@ async fn connections_calls_and_the_drain_are_told() {
         "a message is the caller's affair"
     );
 
+    // `h2` refuses the call before the server has it: what is wrong is said all the same.
+    let unreadable = request_but("/test.Kit/Echo", ":authority", Some("%2Fx.sock"));
+    peer.call(5, &unreadable, "hello").await;
+    peer.expect_reset(5, PROTOCOL_ERROR).await;
+    let (level, reset) = heard("a stream was reset").expect("d05: a line that names the cause");
+    assert_eq!((level, reset["stream"].as_str()), (Level::DEBUG, "5"));
+    assert!(reset["message"].contains(":authority"), "{reset:?}");
+
     // Nobody listens to calls: they are not told, and what is told at INFO still is.
     DEBUG.store(false, Ordering::SeqCst);
-    peer.call(5, &request("/test.Kit/Echo"), "hello").await;
-    peer.answer(5).await.expect_one();
+    peer.call(7, &request("/test.Kit/Echo"), "hello").await;
+    peer.answer(7).await.expect_one();
     assert!(heard("call ended").is_none());
 
     peer.raw(&[0; 64]).await; // frames that are none
