@@ -130,7 +130,7 @@ pub(super) async fn answer_stream<C: Codec>(
                 lane.close(Over::Answered);
             }
             asked.ended(end.as_ref());
-            // Whoever made the attempt shows its failure.
+            // A failure is shown to interceptors after the last attempt, by the code that makes the attempts.
             let mut end = Ok(end.map_err(Failed::trailers_only)?);
             if let Some(on_end) = call.on_end(channel) {
                 on_end(&mut end);

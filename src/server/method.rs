@@ -69,7 +69,7 @@ impl<T: Send + Sync + 'static> Methods<T> {
     }
 
     compression_knobs!(
-        "Compresses response messages in this way, for clients that read it. Default: none are compressed. Called several times, the coding that was named first is the best. A response is sent as it is after [`Response::disable_compression`](crate::Response::disable_compression), and a message of a stream with [`send_as_is`](crate::codec::send_as_is).",
+        "As [`ServiceServer::send_compressed`](super::ServiceServer::send_compressed), for the methods that are registered from here on.",
         send,
         this => this.options.compression
     );

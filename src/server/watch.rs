@@ -61,7 +61,7 @@ impl Reply {
         })
     }
 
-    /// `Ready` when the stream is gone, which whoever reads the requests shall know.
+    /// `Ready` when the stream is gone. The reason is stored in `requests`, where their reader finds it.
     pub(super) fn poll_retraction(
         &mut self,
         cx: &mut Context<'_>,
